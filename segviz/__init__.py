@@ -1,0 +1,69 @@
+"""See and touch segment-based attention masks on a live Llama or Qwen in Jupyter.
+
+>>> import segviz as sv
+>>> model = sv.load()
+>>> model.trace(sv.examples["chain"], mask="segment", max_new_tokens=4).generated_text.strip()
+'Ben'
+
+Names are imported when they are first used, so that ``import segviz`` costs next to nothing.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from segviz.comparison import Comparison, compare
+    from segviz.loading import load
+    from segviz.masks import causal_mask, segment_mask
+    from segviz.model import Model
+    from segviz.prompts import Prompt
+    from segviz.run import RunCancelledError
+    from segviz.segments import Segment, Segmentation
+    from segviz.tiny.examples import examples
+    from segviz.trace import Trace
+
+__version__ = "0.1.0"
+
+_HOME = {
+    "Comparison": "segviz.comparison",
+    "Model": "segviz.model",
+    "Prompt": "segviz.prompts",
+    "RunCancelledError": "segviz.run",
+    "Segment": "segviz.segments",
+    "Segmentation": "segviz.segments",
+    "Trace": "segviz.trace",
+    "causal_mask": "segviz.masks",
+    "compare": "segviz.comparison",
+    "examples": "segviz.tiny.examples",
+    "load": "segviz.loading",
+    "segment_mask": "segviz.masks",
+}
+
+__all__ = [
+    "Comparison",
+    "Model",
+    "Prompt",
+    "RunCancelledError",
+    "Segment",
+    "Segmentation",
+    "Trace",
+    "causal_mask",
+    "compare",
+    "examples",
+    "load",
+    "segment_mask",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOME:
+        raise AttributeError(f"module 'segviz' has no attribute {name!r}")
+    value = getattr(importlib.import_module(_HOME[name]), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *_HOME})

@@ -1,0 +1,176 @@
+"""A causal and a segment run side by side."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from segviz.trace import MaskKind, Trace
+
+if TYPE_CHECKING:
+    from segviz.model import Messages, Model
+    from segviz.prompts import Prompt
+
+_ROWS = 64
+"""Positions whose full next-token distributions are held at a time."""
+
+
+class Comparison:
+    """Two traces of one prompt: under the causal and under the segment mask.
+
+    >>> import segviz as sv
+    >>> comparison = sv.compare(sv.load(), sv.examples["chain"], max_new_tokens=4)
+    >>> comparison.causal.generated_text != comparison.segment.generated_text
+    True
+    >>> comparison.difference(layer=1, head=0).shape == (comparison.shared_length,) * 2
+    True
+
+    Args:
+        causal: the run under the causal mask.
+        segment: the run under the segment mask.
+        divergence: float ``[position]`` in nats, if it is known exactly; see :meth:`divergence`.
+
+    Raises:
+        ValueError: traces of different prompts, or with the masks the other way round.
+    """
+
+    def __init__(
+        self, causal: Trace, segment: Trace, *, divergence: np.ndarray | None = None
+    ) -> None:
+        if (causal.mask_kind, segment.mask_kind) != ("causal", "segment"):
+            raise ValueError(
+                "a comparison takes a trace under the causal mask, then one under a segment mask; "
+                f"given were {causal.mask_kind!r} and {segment.mask_kind!r}"
+            )
+        if causal.token_ids[: causal.prompt_length] != segment.token_ids[: segment.prompt_length]:
+            raise ValueError(
+                f"these are runs of different prompts, of {causal.prompt_length} and "
+                f"{segment.prompt_length} tokens: compare two runs of the same token ids"
+            )
+        self.causal = causal
+        self.segment = segment
+        self._divergence = divergence
+
+    @property
+    def shared_length(self) -> int:
+        """Number of token positions before the answers part."""
+        return shared_length(self.causal, self.segment)
+
+    def difference(self, layer: int, head: int) -> np.ndarray:
+        """Attention under the segment mask minus attention under the causal mask.
+
+        Returns:
+            float32 ``[query, key]`` in [-1, 1], over the positions before the answers part.
+        """
+        shared = slice(0, self.shared_length)
+        segment = self.segment.attention(layer, head)[shared, shared]
+        return segment - self.causal.attention(layer, head)[shared, shared]
+
+    def divergence(self) -> np.ndarray:
+        """KL(segment || causal) of the next-token distributions.
+
+        Exact where it was computed at run time (:func:`compare`). Two traces alone keep only the
+        most likely tokens: then it is a lower bound, the divergence between the distributions over
+        the tokens that both traces keep and one class for all others.
+
+        Returns:
+            float64 ``[position]`` in nats, up to and including the position that predicts the
+            first differing token.
+        """
+        if self._divergence is None:
+            self._divergence = _bound(self.causal, self.segment)
+        return self._divergence
+
+
+def compare(
+    model: Model,
+    prompt: Prompt | str | Messages,
+    max_new_tokens: int = 0,
+    *,
+    causal_model: Model | None = None,
+    on_token: Callable[[MaskKind, str], object] | None = None,
+    cancel: threading.Event | None = None,
+    **options: Any,
+) -> Comparison:
+    """Run a prompt under both masks, by default with the same weights.
+
+    >>> import segviz as sv
+    >>> comparison = sv.compare(sv.load(), sv.examples["chain"])
+    >>> comparison.divergence().shape == (comparison.causal.prompt_length,)
+    True
+
+    Args:
+        model: runs under the segment mask, and under the causal one, too.
+        prompt: a prompt, or text, or messages.
+        max_new_tokens: how many tokens each may generate.
+        causal_model: runs under the causal mask in its place: for a fair pair of tuned models.
+        on_token: called with the mask and the text of each token as it is generated.
+        cancel: set it from another thread to end the run.
+        options: as in :meth:`segviz.Model.trace`.
+
+    Raises:
+        ValueError: what :meth:`segviz.Model.trace` raises; models with different vocabularies.
+    """
+    prompt = model.as_prompt(prompt)
+    models: dict[MaskKind, Model] = {"causal": causal_model or model, "segment": model}
+
+    def traced(mask: MaskKind) -> Trace:
+        heard = partial(on_token, mask) if on_token is not None else None
+        return models[mask].trace(
+            prompt, mask, max_new_tokens, on_token=heard, cancel=cancel, **options
+        )
+
+    causal, segment = traced("causal"), traced("segment")
+    divergence = exact_divergence(models["causal"], causal, models["segment"], segment)
+    return Comparison(causal, segment, divergence=divergence)
+
+
+def shared_length(a: Trace, b: Trace) -> int:
+    """Number of leading tokens that two traces have in common."""
+    shared = min(len(a.token_ids), len(b.token_ids))
+    same = np.array(a.token_ids[:shared]) == np.array(b.token_ids[:shared])
+    return shared if same.all() else int(same.argmin())
+
+
+def exact_divergence(
+    causal_model: Model, causal: Trace, segment_model: Model, segment: Trace
+) -> np.ndarray:
+    """KL(segment || causal) over the whole vocabulary, float64 ``[position]`` in nats."""
+    if causal.hidden is None or segment.hidden is None:
+        raise ValueError("the final hidden states of a trace are not saved: run it again")
+    shared = shared_length(causal, segment)
+    parts = []
+    for start in range(0, shared, _ROWS):
+        rows = slice(start, min(start + _ROWS, shared))
+        p = segment_model.log_probabilities(segment.hidden[rows])
+        q = causal_model.log_probabilities(causal.hidden[rows]).to(p.device)
+        if p.shape != q.shape:
+            raise ValueError(
+                f"the models have {p.shape[-1]} and {q.shape[-1]} tokens: next-token distributions "
+                "can only be compared over one vocabulary"
+            )
+        parts.append((p.double().exp() * (p - q).double()).sum(dim=-1))
+    return np.concatenate([part.cpu().numpy() for part in parts])
+
+
+def _bound(causal: Trace, segment: Trace) -> np.ndarray:
+    """A lower bound on the divergence, from the tokens that both traces keep."""
+    bounds = np.zeros(shared_length(causal, segment))
+    for position in range(len(bounds)):
+        ids, p, q = np.intersect1d(
+            segment.likely.token_ids[position],
+            causal.likely.token_ids[position],
+            assume_unique=True,
+            return_indices=True,
+        )
+        log_p = segment.likely.log_probabilities[position, p].astype(float)
+        log_q = causal.likely.log_probabilities[position, q].astype(float)
+        rest_p, rest_q = 1 - np.exp(log_p).sum(), 1 - np.exp(log_q).sum()
+        bounds[position] = (np.exp(log_p) * (log_p - log_q)).sum()
+        if rest_p > 0 and rest_q > 0 and len(ids):
+            bounds[position] += rest_p * np.log(rest_p / rest_q)
+    return bounds

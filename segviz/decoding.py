@@ -1,0 +1,150 @@
+"""Decoding options, checked and completed, and the stream of generated tokens."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import torch
+from transformers import GenerationConfig, PreTrainedModel, PreTrainedTokenizerBase
+from transformers.generation.streamers import BaseStreamer
+
+# Arguments of `generate` that are not part of its configuration and mean the same in a run.
+_PASSED_ON = ("stopping_criteria", "logits_processor", "prefix_allowed_tokens_fn", "streamer")
+
+# What decodes several sequences, or passes the model more than one row at a time.
+_UNSUPPORTED = {
+    "num_beams": 1,
+    "num_return_sequences": 1,
+    "num_beam_groups": 1,
+    "penalty_alpha": None,
+    "prompt_lookup_num_tokens": None,
+    "assistant_early_exit": None,
+    "dola_layers": None,
+    "guidance_scale": 1,
+    "constraints": None,
+    "force_words_ids": None,
+    "token_healing": False,
+    "use_mtp": False,
+}
+
+# What the run itself decides.
+_FIXED = {
+    "use_cache": True,
+    "cache_implementation": None,
+    "prefill_chunk_size": None,
+    "return_dict_in_generate": False,
+    "output_attentions": False,
+    "output_hidden_states": False,
+    "output_scores": False,
+    "output_logits": False,
+    "disable_compile": True,
+}
+
+# Read only when sampling; a greedy run would be warned about them.
+_SAMPLING = ("temperature", "top_k", "top_p", "min_p", "typical_p", "top_h")
+
+
+def generate_arguments(
+    model: PreTrainedModel,
+    tokenizer: PreTrainedTokenizerBase,
+    max_new_tokens: int,
+    options: dict[str, Any],
+) -> dict[str, Any]:
+    """Arguments for ``model.generate``: the model's own defaults, made greedy, and the options.
+
+    Args:
+        model: whose generation configuration is the base.
+        tokenizer: finds stop strings.
+        max_new_tokens: at least 1.
+        options: what the user asked for.
+
+    Raises:
+        TypeError: an option that ``generate`` does not know, or that the run itself sets.
+        NotImplementedError: beams, several sequences, assisted and other many-row decoding.
+    """
+    options = dict(options)
+    passed_on = {name: options.pop(name) for name in _PASSED_ON if name in options}
+    if options.get("assistant_model") is not None or options.get("custom_generate") is not None:
+        raise NotImplementedError(_refusal("assistant_model or custom_generate"))
+    config = copy.deepcopy(options.pop("generation_config", None) or model.generation_config)
+    sampling = bool(options.get("do_sample", False))
+    if not sampling:
+        for name in _SAMPLING:
+            if options.get(name) is not None:
+                raise TypeError(f"{name} is for sampling: add do_sample=True, or leave {name} out")
+            setattr(config, name, None)
+    config.max_length = None
+    unknown = config.update(**options, do_sample=sampling, max_new_tokens=max_new_tokens)
+    if unknown:
+        raise TypeError(
+            f"unknown decoding options: {', '.join(unknown)}. Allowed are the fields of "
+            f"transformers.GenerationConfig (temperature, top_p, …) and {', '.join(_PASSED_ON)}"
+        )
+    _check(config, options)
+    if config.stop_strings is not None:
+        passed_on["tokenizer"] = tokenizer
+    return {"generation_config": config, **passed_on}
+
+
+def _check(config: GenerationConfig, options: dict[str, Any]) -> None:
+    for name, allowed in _UNSUPPORTED.items():
+        if getattr(config, name, allowed) not in (allowed, None):
+            raise NotImplementedError(_refusal(f"{name}={getattr(config, name)!r}"))
+    for name, value in _FIXED.items():
+        if options.get(name, value) != value:
+            raise TypeError(f"{name}={options[name]!r} cannot be set: a run needs {value!r}")
+        setattr(config, name, value)
+
+
+def _refusal(what: str) -> str:
+    return (
+        f"{what}: segviz decodes one sequence, one token at a time (greedy, or sampled with "
+        "do_sample=True). Beams, several sequences, assisted and prompt-lookup decoding are not "
+        "supported"
+    )
+
+
+def token_text(tokenizer: PreTrainedTokenizerBase, token_ids: Sequence[int]) -> str:
+    """The text that the last of ``token_ids`` adds; � while a character is incomplete."""
+    # A character has at most four bytes, so the tokens before the last few change nothing.
+    recent = list(token_ids[-8:])
+    before = str(tokenizer.decode(recent[:-1])).rstrip("�")
+    return str(tokenizer.decode(recent))[len(before) :]
+
+
+class TokenStream(BaseStreamer):
+    """Hands every generated token to a callback, and on to the user's own streamer.
+
+    Args:
+        tokenizer: makes text of ids.
+        on_token: called with the text of each token, as it comes.
+        streamer: a streamer of transformers that listens, too.
+    """
+
+    def __init__(
+        self,
+        tokenizer: PreTrainedTokenizerBase,
+        on_token: Callable[[str], object],
+        streamer: BaseStreamer | None = None,
+    ) -> None:
+        self._tokenizer = tokenizer
+        self._on_token = on_token
+        self._streamer = streamer
+        self._generated: list[int] | None = None
+
+    def put(self, value: torch.Tensor) -> None:
+        """Called by ``generate``: first with the prompt, then with each token."""
+        if self._streamer is not None:
+            self._streamer.put(value)
+        if self._generated is None:
+            self._generated = []
+            return
+        self._generated.extend(value.flatten().tolist())
+        self._on_token(token_text(self._tokenizer, self._generated))
+
+    def end(self) -> None:
+        """Called by ``generate`` when it is done."""
+        if self._streamer is not None:
+            self._streamer.end()

@@ -1,0 +1,320 @@
+"""A causal language model that runs under causal and segment masks."""
+
+from __future__ import annotations
+
+import re
+import threading
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+import numpy as np
+import torch
+import transformers
+from transformers import PreTrainedModel, PreTrainedTokenizerBase
+
+from segviz import __version__
+from segviz.decoding import TokenStream, generate_arguments, token_text
+from segviz.prefix import PrefixCache, reusable_length, visibility, weights_state
+from segviz.prompts import Prompt, chat_prompt, text_prompt
+from segviz.run import Result, RunCancelledError, logits_of, run
+from segviz.segments import Segment, Segmentation
+from segviz.support import supported_model
+from segviz.trace import MaskKind, Trace
+
+Messages = Sequence[Mapping[str, Any]]
+
+
+class Model:
+    """A Llama, Qwen or similar model with its tokenizer, ready to run under either mask.
+
+    >>> import segviz as sv
+    >>> model = sv.load()
+    >>> prompt = model.chat(sv.examples["chain"])
+    >>> model.trace(prompt, mask="segment", max_new_tokens=4).prompt_length == prompt.length
+    True
+
+    Outside of a run the model behaves as before: segviz changes its attention, its training mode
+    and the random number generators only while it runs, and puts them back.
+
+    Args:
+        hf_model: a causal language model of transformers, or a peft model around one. It stays
+            yours: on whatever device, in whatever dtype it is.
+        tokenizer: its tokenizer.
+        name: what to call it in recipes; by default the name it was loaded under.
+        adapter: the adapter that is loaded, for recipes.
+        default_mask: the mask the weights were tuned for, None if unknown.
+
+    Raises:
+        TypeError: an object that is no such model.
+        NotImplementedError: an architecture that segment masks cannot be applied to.
+    """
+
+    def __init__(
+        self,
+        hf_model: Any,
+        tokenizer: PreTrainedTokenizerBase,
+        *,
+        name: str | None = None,
+        adapter: str | None = None,
+        default_mask: MaskKind | None = None,
+    ) -> None:
+        self.hf_model = supported_model(hf_model)
+        self.tokenizer = tokenizer
+        self.name = name or self.hf_model.config.name_or_path or type(self.hf_model).__name__
+        self.adapter = adapter
+        self.default_mask: MaskKind | None = default_mask
+        self._prefixes = PrefixCache()
+        self._lock = threading.RLock()
+
+    def __repr__(self) -> str:
+        adapter = f", adapter={self.adapter!r}" if self.adapter else ""
+        return (
+            f"<segviz.Model {self.name!r}{adapter}: {self.layers} layers, {self.heads} query and "
+            f"{self.kv_heads} KV heads, {self.hf_model.dtype} on {self.hf_model.device}>"
+        )
+
+    @property
+    def layers(self) -> int:
+        """Number of layers."""
+        return self._config.num_hidden_layers
+
+    @property
+    def heads(self) -> int:
+        """Number of query heads per layer."""
+        return self._config.num_attention_heads
+
+    @property
+    def kv_heads(self) -> int:
+        """Number of KV heads per layer."""
+        return getattr(self._config, "num_key_value_heads", None) or self.heads
+
+    def chat(self, messages: Messages, **template_options: Any) -> Prompt:
+        """A chat as a prompt, one segment per turn, cut where the chat template puts the turns.
+
+        >>> import segviz as sv
+        >>> prompt = sv.load().chat([{"role": "system", "content": "Answer with one word."},
+        ...                          {"role": "user", "content": "Anna follows Ben."}])
+        >>> [segment.name for segment in prompt.segmentation.segments]
+        ['bos', 'system', 'user', 'assistant']
+
+        Args:
+            messages: dicts with ``role`` and ``content``.
+            template_options: passed on to the template (``tools``, ``enable_thinking``, …).
+
+        Raises:
+            ValueError: no chat template, or messages the template cannot take; see
+                :func:`segviz.prompts.chat_prompt`.
+        """
+        return chat_prompt(self.tokenizer, messages, **template_options)
+
+    def prompt(self, text: str, split: str | re.Pattern[str] | None = None) -> Prompt:
+        r"""Plain text as a prompt, cut into segments at a delimiter.
+
+        >>> import segviz as sv
+        >>> prompt = sv.load().prompt("Anna follows Ben.\n\nWho leads Anna?", split="\n\n")
+        >>> len(prompt.segmentation.segments)
+        2
+
+        Args:
+            text: what the model reads.
+            split: a delimiter, which stays at the end of the segment before it; or a pattern,
+                likewise, unless it is a lookahead, which starts the next segment. None: one
+                segment.
+
+        Raises:
+            ValueError: an empty text.
+        """
+        return text_prompt(self.tokenizer, text, split)
+
+    def as_prompt(self, prompt: Prompt | str | Messages) -> Prompt:
+        """A prompt from whatever stands for one: text as it is, messages through the template."""
+        if isinstance(prompt, Prompt):
+            return prompt
+        return self.prompt(prompt) if isinstance(prompt, str) else self.chat(prompt)
+
+    def trace(
+        self,
+        prompt: Prompt | str | Messages,
+        mask: MaskKind | Segmentation = "segment",
+        max_new_tokens: int = 0,
+        *,
+        seed: int | None = None,
+        on_token: Callable[[str], object] | None = None,
+        cancel: threading.Event | None = None,
+        **options: Any,
+    ) -> Trace:
+        """Run the prompt under a mask, generate an answer, and capture attention on the way.
+
+        >>> import segviz as sv
+        >>> model = sv.load()
+        >>> trace = model.trace(sv.examples["chain"], mask="causal", max_new_tokens=4)
+        >>> [segment.name for segment in trace.segmentation.segments]
+        ['bos', 'system', 'user', 'assistant', 'response']
+
+        The prefill follows the mask; generation is causal (Katz et al., arXiv 2412.18487, section
+        3). Greedy unless ``do_sample=True``.
+
+        Args:
+            prompt: a prompt, or text, or messages.
+            mask: ``"causal"``, ``"segment"``, or a segmentation to use instead of the prompt's.
+            max_new_tokens: how many tokens to generate at most; 0 runs the prefill only.
+            seed: of a sampled answer. Without one it is drawn from torch's generator and kept in
+                the trace's recipe.
+            on_token: called with the text of each token as it is generated.
+            cancel: set it from another thread to end the run.
+            options: decoding options of transformers (``do_sample``, ``temperature``, ``top_p``,
+                ``stopping_criteria``, ``streamer``, …).
+
+        Returns:
+            A trace that shares nothing with later runs.
+
+        Raises:
+            ValueError: an empty or too long prompt, an unknown mask, a segmentation of another
+                length.
+            TypeError: an unknown decoding option.
+            NotImplementedError: beams, several sequences, assisted decoding.
+            RunCancelledError: ``cancel`` was set.
+        """
+        prompt = self.as_prompt(prompt)
+        if isinstance(mask, Segmentation):
+            prompt, mask = prompt.with_segmentation(mask), "segment"
+        if mask not in ("causal", "segment"):
+            raise ValueError(
+                f"mask={mask!r} is unknown; allowed are 'causal', 'segment' and a Segmentation"
+            )
+        self._check_length(prompt, max_new_tokens)
+        generation = None
+        if max_new_tokens:
+            generation = generate_arguments(self.hf_model, self.tokenizer, max_new_tokens, options)
+            if on_token is not None:
+                generation["streamer"] = TokenStream(
+                    self.tokenizer, on_token, generation.get("streamer")
+                )
+            if generation["generation_config"].do_sample and seed is None:
+                seed = int(torch.randint(2**31, ()))
+        elif options:
+            raise TypeError(
+                f"{', '.join(options)}: decoding options without an answer; add max_new_tokens=…"
+            )
+        with self._exclusive(cancel), _seeded(self.hf_model, seed):
+            result = self._run(prompt, mask, generation, cancel)
+        recipe = self._recipe(max_new_tokens, seed, options)
+        return self._as_trace(prompt, mask, result, recipe)
+
+    def clear_cache(self) -> None:
+        """Forget the prefixes kept for the next run, and free their memory."""
+        self._prefixes.clear()
+
+    def log_probabilities(self, hidden: torch.Tensor) -> torch.Tensor:
+        """Next-token log-probabilities, float32 ``[…, vocabulary]``, of final hidden states."""
+        return logits_of(self.hf_model, hidden).log_softmax(dim=-1)
+
+    @property
+    def _config(self) -> Any:
+        return self.hf_model.config.get_text_config(decoder=True)
+
+    def _check_length(self, prompt: Prompt, max_new_tokens: int) -> None:
+        if max_new_tokens < 0:
+            raise ValueError(f"max_new_tokens is {max_new_tokens}; it is 0 or more")
+        limit = getattr(self._config, "max_position_embeddings", None)
+        if limit is not None and prompt.length + max_new_tokens > limit:
+            answer = f" and {max_new_tokens} new ones" if max_new_tokens else ""
+            raise ValueError(
+                f"the prompt's {prompt.length} tokens{answer} exceed the {limit} positions of "
+                f"{self.name!r}: shorten the prompt, or use a model with more positions"
+            )
+        highest, vocabulary = max(prompt.token_ids), self._config.vocab_size
+        if highest >= vocabulary:
+            raise ValueError(
+                f"the prompt holds token id {highest}, but {self.name!r} has {vocabulary} tokens: "
+                "it was made with another model's tokenizer"
+            )
+
+    @contextmanager
+    def _exclusive(self, cancel: threading.Event | None) -> Iterator[None]:
+        """One run at a time; a run that waits can be cancelled."""
+        while not self._lock.acquire(timeout=-1 if cancel is None else 0.02):
+            if cancel is not None and cancel.is_set():
+                raise RunCancelledError("the run was cancelled before it began")
+        try:
+            yield
+        finally:
+            self._lock.release()
+
+    def _run(
+        self,
+        prompt: Prompt,
+        kind: MaskKind,
+        generation: dict[str, Any] | None,
+        cancel: threading.Event | None,
+    ) -> Result:
+        segmentation = prompt.segmentation
+        if kind == "causal":
+            segmentation = Segmentation([Segment(0, prompt.length, "prompt", "causal")])
+        token_ids = np.asarray(prompt.token_ids)
+        weights = weights_state(list(self.hf_model.parameters()))
+        prefix = self._prefixes.get(kind, weights)
+        reuse = None
+        if prefix is not None:
+            reuse = prefix, reusable_length(prefix, token_ids, visibility(segmentation))
+        result = run(
+            self.hf_model,
+            token_ids,
+            segmentation,
+            weights=weights,
+            reuse=reuse,
+            generation=generation,
+            cancel=cancel,
+        )
+        self._prefixes.put(kind, result.prefix)
+        return result
+
+    def _as_trace(
+        self, prompt: Prompt, kind: MaskKind, result: Result, recipe: dict[str, Any]
+    ) -> Trace:
+        generated = list(result.generated_ids)
+        segmentation = prompt.segmentation
+        if generated:
+            segmentation = segmentation.append(len(generated), "response")
+        texts = [token_text(self.tokenizer, generated[: i + 1]) for i in range(len(generated))]
+        return Trace(
+            tokens=(*prompt.tokens, *texts),
+            token_ids=(*prompt.token_ids, *generated),
+            prompt_length=prompt.length,
+            generated_text=str(self.tokenizer.decode(generated, skip_special_tokens=True)),
+            segmentation=segmentation,
+            mask_kind=kind,
+            layers=result.layers,
+            likely=result.likely,
+            recipe=recipe,
+            decode=lambda token_id: str(self.tokenizer.decode([token_id])),
+            hidden=result.hidden,
+        )
+
+    def _recipe(
+        self, max_new_tokens: int, seed: int | None, options: dict[str, Any]
+    ) -> dict[str, Any]:
+        return {
+            "model": self.name,
+            "revision": getattr(self.hf_model.config, "_commit_hash", None),
+            "adapter": self.adapter,
+            "default_mask": self.default_mask,
+            "dtype": str(self.hf_model.dtype).removeprefix("torch."),
+            "max_new_tokens": max_new_tokens,
+            "seed": seed,
+            "options": {name: repr(value) for name, value in options.items()},
+            "segviz": __version__,
+            "torch": torch.__version__,
+            "transformers": transformers.__version__,
+        }
+
+
+@contextmanager
+def _seeded(model: PreTrainedModel, seed: int | None) -> Iterator[None]:
+    """Seed the random number generators for one run, and give back their state."""
+    devices = {p.device for p in model.parameters() if p.device.type == "cuda"}
+    with torch.random.fork_rng(devices=devices, enabled=seed is not None):
+        if seed is not None:
+            torch.manual_seed(seed)
+        yield

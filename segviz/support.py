@@ -1,0 +1,53 @@
+"""Which models segment masks can be applied to."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from transformers import PreTrainedModel
+
+_LAYER_TYPES = {"full_attention", "sliding_attention"}
+
+
+def supported_model(model: Any) -> PreTrainedModel:
+    """The transformers model to run, if segment masks can be applied to it.
+
+    Args:
+        model: a causal language model of transformers, or a peft model around one.
+
+    Returns:
+        The model itself; of a peft model the base model, with the adapter's layers in place.
+
+    Raises:
+        TypeError: something else.
+        NotImplementedError: an architecture that is not supported; the sentence says why.
+    """
+    if not isinstance(model, PreTrainedModel) and hasattr(model, "get_base_model"):
+        model = model.get_base_model()
+    if not isinstance(model, PreTrainedModel):
+        raise TypeError(
+            f"a {type(model).__name__} is no model of transformers: sv.Model takes what "
+            "AutoModelForCausalLM.from_pretrained returns, or a peft model around it"
+        )
+    reason = _reason_against(model)
+    if reason:
+        raise NotImplementedError(
+            f"{type(model).__name__} {reason}. Segment masks work with decoder-only models made of "
+            "softmax attention layers, such as Llama, Qwen2, Qwen3 and Mistral"
+        )
+    return model
+
+
+def _reason_against(model: PreTrainedModel) -> str | None:
+    config = model.config
+    if config.is_encoder_decoder:
+        return "is an encoder-decoder: its encoder is bidirectional already"
+    other = set(getattr(config.get_text_config(decoder=True), "layer_types", None) or ())
+    other -= _LAYER_TYPES
+    if other:
+        return f"has layers without a mask to change ({', '.join(sorted(other))})"
+    if model.get_output_embeddings() is None or not model.can_generate():
+        return "has no language-model head"
+    if not model._can_set_attn_implementation():  # noqa: SLF001 (there is no public question)
+        return "does not go through the attention interface of transformers"
+    return None
