@@ -15,12 +15,14 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from segviz.comparison import Comparison, compare
+    from segviz.explorer import explore
     from segviz.loading import load
     from segviz.masks import causal_mask, segment_mask
     from segviz.model import Model
     from segviz.prompts import Prompt
     from segviz.run import RunCancelledError
     from segviz.segments import Segment, Segmentation
+    from segviz.session import Session
     from segviz.tiny.examples import examples
     from segviz.trace import Trace
 
@@ -33,9 +35,11 @@ _HOME = {
     "RunCancelledError": "segviz.run",
     "Segment": "segviz.segments",
     "Segmentation": "segviz.segments",
+    "Session": "segviz.session",
     "Trace": "segviz.trace",
     "causal_mask": "segviz.masks",
     "compare": "segviz.comparison",
+    "explore": "segviz.explorer",
     "examples": "segviz.tiny.examples",
     "load": "segviz.loading",
     "segment_mask": "segviz.masks",
@@ -48,10 +52,12 @@ __all__ = [
     "RunCancelledError",
     "Segment",
     "Segmentation",
+    "Session",
     "Trace",
     "causal_mask",
     "compare",
     "examples",
+    "explore",
     "load",
     "segment_mask",
 ]

@@ -68,8 +68,9 @@ def generate_arguments(
     passed_on = {name: options.pop(name) for name in _PASSED_ON if name in options}
     if options.get("assistant_model") is not None or options.get("custom_generate") is not None:
         raise NotImplementedError(_refusal("assistant_model or custom_generate"))
-    config = copy.deepcopy(options.pop("generation_config", None) or model.generation_config)
-    sampling = bool(options.get("do_sample", False))
+    given = options.pop("generation_config", None)
+    config = copy.deepcopy(given or model.generation_config)
+    sampling = bool(options.pop("do_sample", given is not None and given.do_sample))
     if not sampling:
         for name in _SAMPLING:
             if options.get(name) is not None:

@@ -108,7 +108,7 @@ class Trace:
             IndexError: no such layer or head.
         """
         captured = self.layers[self._layer(layer)]
-        head = _checked(head, captured.heads, f"head in layer {layer}")
+        head = _checked(head, captured.heads, "head")
         rows = slice(0, captured.length)
         return patterns.attention_rows(captured, self.mask(layer), rows, head)[0].cpu().numpy()
 

@@ -1,0 +1,144 @@
+"""The package as a whole: layers, lazy imports, public names."""
+
+from __future__ import annotations
+
+import ast
+import importlib
+import inspect
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+import segviz as sv
+
+PACKAGE = Path(sv.__file__).parent
+
+# Who may import whom, bottom up. A module may import from the layers that its line names.
+LAYERS = {
+    "segments": set(),
+    "masks": {"segments"},
+    "labels": set(),
+    "prompts": {"segments"},
+    "patterns": set(),
+    "trace": {"segments", "masks", "patterns", "trace_file"},
+    "trace_file": {"segments", "patterns", "trace"},
+    "prefix": {"segments", "patterns", "trace"},
+    "attention": {"segments", "masks"},
+    "decoding": set(),
+    "support": set(),
+    "run": {"segments", "attention", "patterns", "prefix", "trace"},
+    "model": {"segments", "prompts", "attention", "decoding", "prefix", "run", "support", "trace"},
+    "tiny": {"segments", "masks", "prompts"},
+    "loading": {"model", "tiny", "trace"},
+    "comparison": {"trace"},
+    "widgets": {"segments", "masks", "labels"},
+    "session": {"segments", "prompts", "comparison", "run", "trace"},
+    "explorer": {"session", "widgets"},
+    "lab": set(),
+    "cli": {"lab"},
+}
+
+
+def layer_of(path: Path) -> str:
+    return path.relative_to(PACKAGE).parts[0].removesuffix(".py")
+
+
+def runtime_imports(path: Path) -> set[str]:
+    """The segviz layers a file imports when it runs; imports for type checking are none."""
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    for node in ast.walk(tree):
+        if isinstance(node, ast.If) and getattr(node.test, "id", "") == "TYPE_CHECKING":
+            node.body = []
+    found = set()
+    for node in ast.walk(tree):
+        if isinstance(node, ast.ImportFrom) and node.module:
+            names = [node.module] + [f"{node.module}.{alias.name}" for alias in node.names]
+        elif isinstance(node, ast.Import):
+            names = [alias.name for alias in node.names]
+        else:
+            continue
+        for name in names:
+            parts = name.split(".")
+            is_module = parts[0] == "segviz" and len(parts) > 1 and (
+                (PACKAGE / parts[1]).is_dir() or (PACKAGE / f"{parts[1]}.py").is_file()
+            )
+            if is_module:
+                found.add(parts[1])
+    return found
+
+
+def test_imports_run_in_one_direction() -> None:
+    wrong = []
+    for path in sorted(PACKAGE.rglob("*.py")):
+        layer = layer_of(path)
+        if layer == "__init__":
+            continue
+        assert layer in LAYERS, f"{path.name} stands in no layer: add it to LAYERS"
+        beyond = runtime_imports(path) - LAYERS[layer] - {layer}
+        wrong += [f"{path.relative_to(PACKAGE)} imports {name}" for name in sorted(beyond)]
+    assert not wrong
+
+
+def test_the_layers_have_no_circle() -> None:
+    """But for a trace and its file, which are one thing in two files."""
+    done: set[str] = set()
+    layers = {name: needs - {"trace_file"} for name, needs in LAYERS.items()}
+    while len(done) < len(layers):
+        ready = {name for name, needs in layers.items() if name not in done and needs <= done}
+        assert ready, f"a circle among {set(layers) - done}"
+        done |= ready
+
+
+def test_the_core_needs_numpy_only() -> None:
+    for name in ("segments", "masks"):
+        tree = ast.parse((PACKAGE / f"{name}.py").read_text(encoding="utf-8"))
+        modules = {
+            (node.module if isinstance(node, ast.ImportFrom) else node.names[0].name).split(".")[0]
+            for node in ast.walk(tree)
+            if isinstance(node, ast.Import | ast.ImportFrom)
+        }
+        assert modules - set(sys.stdlib_module_names) <= {"numpy", "segviz"}
+
+
+def run_python(code: str) -> str:
+    command = [sys.executable, "-c", code]
+    return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
+
+
+def test_importing_is_quick_and_does_not_import_torch() -> None:
+    run_python("import segviz")
+    started = time.perf_counter()
+    loaded = run_python("import segviz, sys; print(*sys.modules)").split()
+    assert time.perf_counter() - started < 1
+    assert not {"torch", "transformers", "matplotlib", "plotly", "ipywidgets"} & set(loaded)
+
+
+def test_segments_and_masks_do_without_torch() -> None:
+    code = """
+import sys, segviz as sv
+sv.segment_mask(sv.Segmentation([sv.Segment(0, 3, "x")])); sv.causal_mask(3); sv.examples["chain"]
+print("torch" in sys.modules)"""
+    assert run_python(code) == "False"
+
+
+@pytest.mark.parametrize("name", sv.__all__)
+def test_public_names_are_documented_and_no_modules(name) -> None:
+    value = getattr(sv, name)
+    assert not inspect.ismodule(value)
+    assert importlib.util.find_spec(f"segviz.{name}") is None, "a module of the same name"
+    if callable(value) and not issubclass(type(value), type(Exception)):
+        assert ">>>" in value.__doc__
+
+
+def test_public_classes_show_an_example() -> None:
+    for name in ("Segment", "Segmentation", "Prompt", "Model", "Trace", "Comparison", "Session"):
+        assert ">>>" in getattr(sv, name).__doc__, name
+
+
+def test_unknown_names() -> None:
+    with pytest.raises(AttributeError, match="'segviz' has no attribute 'comparre'"):
+        _ = sv.comparre
+    assert set(sv.__all__) <= set(dir(sv))

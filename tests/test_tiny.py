@@ -1,0 +1,425 @@
+"""The embedded model: its world, its tokenizer, its script, and the bars its weights meet."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from dataclasses import replace
+from itertools import pairwise
+from random import Random
+
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+from transformers import AutoTokenizer, LlamaForCausalLM
+
+from segviz.tiny import folder, world
+from segviz.tiny.accuracy import FACTS, Shipped, right_answers
+from segviz.tiny.base import BaseTrainer, PlateauError
+from segviz.tiny.batches import draw_example, encode
+from segviz.tiny.examples import EASY, FLIPPING, examples
+from segviz.tiny.recipe import ALL, ONE_LINK, TWO_LINKS, Lora, Recipe, Stage
+from segviz.tiny.tokenizer import SPECIAL_TOKENS, build_tokenizer, render, world_text
+from segviz.tiny.train import make
+
+TINY_RECIPE = Recipe(
+    batch=4,
+    stages=(
+        Stage("one link", ONE_LINK, links=1, accuracy=0.0, most_steps=2, hint=1.0),
+        Stage("all", ALL, links=3, accuracy=0.0, most_steps=2),
+    ),
+    final_steps=2,
+    gate_every=2,
+    gate_questions=8,
+    measured_prompts=8,
+    lora=Lora(steps=2),
+)
+
+
+@pytest.fixture(scope="module")
+def shipped() -> Shipped:
+    return Shipped.load()
+
+
+@pytest.fixture(scope="module")
+def tokenizer():
+    return AutoTokenizer.from_pretrained(folder("tiny-llama", "segment"))
+
+
+# The world
+
+
+def independent_leader(text: str) -> tuple[str, int]:
+    """Solve a user turn from its text alone: the leader and the number of links."""
+    words = text.replace(".", "").replace("?", "").split()
+    name, facts = words[-1], words[:-3]
+    follows = {facts[i]: facts[i + 2] for i in range(0, len(facts), 3)}
+    links = 0
+    while name in follows:
+        name, links = follows[name], links + 1
+    return name, links
+
+
+@given(st.randoms(use_true_random=False), st.integers(1, 4))
+def test_answers_are_right(rng, links):
+    question = world.draw_question(rng, links)
+    assert independent_leader(question.user) == (question.answer, links)
+    assert question.links == links
+
+
+@given(st.randoms(use_true_random=False))
+def test_two_chains_are_what_the_bars_say(rng):
+    question = world.draw_two_chains(rng)
+    followers = [fact.follower for fact in question.facts]
+    leaders = [fact.leader for fact in question.facts]
+    assert len(question.facts) == FACTS
+    assert len(set(followers)) == FACTS
+    assert len(set(leaders)) == FACTS
+    assert len(set(followers + leaders)) == 8  # two chains of four names, disjoint
+    assert question.links == 3
+    assert question.name not in leaders
+    # By the text: where is each link's fact?
+    places, name = [], question.name
+    while f"{name} follows " in question.user:
+        places.append(question.user.index(f"{name} follows "))
+        name = question.user[places[-1] :].split(".")[0].split()[2]
+    assert question.forward_links == sum(b > a for a, b in pairwise(places)) >= 1
+
+
+def test_facts_are_shuffled():
+    rng = Random(0)
+    firsts = [world.draw_two_chains(rng, 0).forward_links for _ in range(600)]
+    shares = [firsts.count(count) / 600 for count in range(3)]
+    # Of the six orders of three facts one has no forward link, one has two.
+    assert shares == pytest.approx([1 / 6, 4 / 6, 1 / 6], abs=0.06)
+
+
+@given(st.randoms(use_true_random=False))
+def test_boundaries_lie_between_facts(rng):
+    question = world.draw_two_chains(rng)
+    cuts = [0, *question.boundaries, len(world.facts_text(question.facts))]
+    parts = [question.user[start:stop].strip() for start, stop in pairwise(cuts)]
+    assert parts == [str(fact) for fact in question.facts]
+
+
+def test_training_never_sees_held_out_facts():
+    rng = Random(1)
+    for mixture in (ONE_LINK, TWO_LINKS, ALL):
+        for _ in range(300):
+            text = draw_example(rng, mixture).turns[0].user.split(" Who leads")[0]
+            words = text.replace(".", "").split()
+            facts = [world.Fact(words[i], words[i + 2]) for i in range(0, len(words), 3)]
+            assert world.facts_text(facts) == text
+            assert not world.is_held_out(facts)
+    assert world.is_held_out(world.draw_two_chains(rng).facts)
+
+
+def test_lengths_fit_the_names():
+    rng = Random(2)
+    seen = set()
+    for _ in range(2000):
+        lengths = world.draw_lengths(rng, 4)
+        assert sum(lengths) + len(lengths) <= len(world.NAMES)
+        assert sum(lengths) >= 2
+        seen.update(lengths)
+    assert seen == {1, 2, 3, 4}
+
+
+def test_a_name_that_follows_nobody_is_an_error():
+    with pytest.raises(ValueError, match="Ben follows nobody"):
+        world.leader([world.Fact("Anna", "Ben")], "Ben")
+
+
+def test_the_world_follows_from_its_seed():
+    assert world.draw_two_chains(Random(3)) == world.draw_two_chains(Random(3))
+    assert world.draw_two_chains(Random(3)) != world.draw_two_chains(Random(4))
+
+
+# The tokenizer
+
+
+@given(st.text(st.characters(exclude_categories=["Cs"])))
+def test_any_text_round_trips(text):
+    tokenizer = build_tokenizer_once()
+    ids = tokenizer(text, add_special_tokens=False)["input_ids"]
+    assert tokenizer.decode(ids) == text
+
+
+def build_tokenizer_once(cache=[]):  # noqa: B006
+    if not cache:
+        cache.append(AutoTokenizer.from_pretrained(folder("tiny-llama", None)))
+    return cache[0]
+
+
+def test_the_shipped_tokenizer_is_the_script_s(tokenizer):
+    assert tokenizer.get_vocab() == build_tokenizer().get_vocab()
+    assert tokenizer.chat_template == build_tokenizer().chat_template
+
+
+def test_every_word_is_one_token_with_its_space(tokenizer):
+    for sentence in world_text():
+        words = sentence.rstrip(".?").split(" ")[1:]
+        expected = [f"Ġ{word}" for word in words] + [sentence[-1]]
+        assert tokenizer.tokenize(sentence) == expected
+
+
+def test_offsets_cut_the_text(tokenizer):
+    text = " Anna follows Ben. naïve 中"
+    encoded = tokenizer(text, return_offsets_mapping=True)
+    assert encoded["input_ids"][0] == tokenizer.bos_token_id
+    pieces = [text[start:stop] for start, stop in encoded["offset_mapping"][1:5]]
+    assert pieces == [" Anna", " follows", " Ben", "."]
+
+
+def test_the_chat_template(tokenizer):
+    messages = [
+        {"role": "system", "content": "Answer with one word."},
+        {"role": "user", "content": " Anna follows Ben. Who leads Anna?\n"},
+    ]
+    text = tokenizer.apply_chat_template(messages, tokenize=False, add_generation_prompt=True)
+    assert text == (
+        "<|bos|><|system|> Answer with one word.<|end|>"
+        "<|user|> Anna follows Ben. Who leads Anna?<|end|><|assistant|>"
+    )
+    ids = tokenizer.apply_chat_template(messages, add_generation_prompt=True)["input_ids"]
+    assert ids == tokenizer(text, add_special_tokens=False)["input_ids"]
+    assert len(ids) == 1 + 7 + 10 + 1
+    with pytest.raises(Exception, match="not: tool"):
+        tokenizer.apply_chat_template([{"role": "tool", "content": ""}])
+
+
+@pytest.mark.parametrize("last_answer", [True, False])
+def test_training_renders_as_the_template_does(tokenizer, last_answer):
+    rng = Random(5)
+    for _ in range(20):
+        example = draw_example(rng, ALL)
+        messages = example.messages
+        if last_answer:
+            messages.append({"role": "assistant", "content": example.turns[-1].answer})
+        expected = tokenizer.apply_chat_template(
+            messages, tokenize=False, add_generation_prompt=not last_answer
+        )
+        assert render(example, last_answer=last_answer) == expected
+
+
+# Batches
+
+
+def test_segments_and_masks_of_a_batch(tokenizer):
+    facts = [world.Fact("Anna", "Ben"), world.Fact("Ben", "Carl")]
+    short = world.Example("Answer with one word.", (world.Turn("Who leads Anna?", "Ben"),))
+    first = world.Turn(world.Question(tuple(facts), "Anna").user, "Carl")
+    long = world.Example(
+        "Answer with one word.", (first, world.Turn("Who leads Ben?", "Carl"))
+    )
+    batch = encode(tokenizer, [short, long])
+    expected = [-1] + [0] * 7 + [1] * 14 + [-1] * 3 + [3] * 6 + [-1] * 3
+    assert batch.blocks[1].tolist() == expected
+    assert batch.blocks[0].tolist() == [-1] + [0] * 7 + [1] * 6 + [-1] * (3 + 17)
+    answers = tokenizer.batch_decode([row[flags] for row, flags in zip(batch.ids, batch.answers)])
+    assert answers == [" Ben<|end|>", " Carl<|end|> Carl<|end|>"]
+    length = len(expected)
+    for kind in ("causal", "segment"):
+        mask = batch.mask(kind)
+        assert mask.shape == (2, 1, length, length)
+        for row in range(2):
+            for query in range(length):
+                for key in range(length):
+                    block = batch.blocks[row]
+                    same = kind == "segment" and block[query] == block[key] != -1
+                    allowed = (key <= query or same) and batch.is_token[row, key]
+                    assert mask[row, 0, query, key] == bool(allowed)
+
+
+def test_a_split_cuts_between_two_facts(tokenizer):
+    question = world.draw_two_chains(Random(6))
+    batch = encode(tokenizer, [question.example])
+    for facts in range(1, FACTS):
+        split = batch.split(tokenizer, facts)
+        start = split.blocks[0].tolist().index(int(split.blocks.max()))
+        rest = tokenizer.decode(split.ids[0, start:])
+        assert rest.startswith(f" {question.user[question.boundaries[facts - 1] :].strip()}<|end|>")
+        changed = (split.blocks != batch.blocks).sum().item()
+        assert changed == split.blocks[0].tolist().count(int(split.blocks.max()))
+
+
+def test_the_first_name_of_a_repeated_fact_is_not_scored(tokenizer):
+    facts = [world.Fact("Anna", "Ben"), world.Fact("Carl", "Dora")]
+    batch = encode(tokenizer, [world.draw_reorder(Random(0), facts)])
+    scored = tokenizer.decode(batch.ids[0, batch.scored[0]])
+    assert scored in (
+        " follows Ben. follows Dora.<|end|>",
+        " follows Dora. follows Ben.<|end|>",
+    )
+
+
+# The files
+
+
+def test_folders():
+    assert folder("tiny-llama", None).name == "base"
+    assert folder("tiny-llama", "causal").is_dir()
+    with pytest.raises(ValueError, match="no embedded model 'tiny-lama'; there is 'tiny-llama'"):
+        folder("tiny-lama", None)
+    with pytest.raises(ValueError, match="no adapter 'both'; `adapter` is 'segment' or 'causal'"):
+        folder("tiny-llama", "both")
+
+
+def test_import_is_light():
+    code = "import sys, segviz.tiny, segviz.tiny.world, segviz.tiny.examples; "
+    code += "assert not {'torch', 'transformers'} & set(sys.modules)"
+    subprocess.run([sys.executable, "-c", code], check=True)
+
+
+def test_files_are_small_and_readable():
+    files = [path for path in folder("tiny-llama", None).parent.rglob("*") if path.is_file()]
+    assert sum(path.stat().st_size for path in files) <= 3 * 2**20
+    assert all(path.stat().st_mode & 0o044 == 0o044 for path in files)
+    assert {path.name for path in files} >= {"model.safetensors", "report.json", "config.json"}
+
+
+def test_the_checkpoints_differ_where_the_tuning_says(shipped):
+    base = shipped.models["base"].state_dict()
+    assert 100_000 <= shipped.models["base"].num_parameters() <= 1_000_000
+    for name in ("causal", "segment"):
+        tuned = shipped.models[name].state_dict()
+        changed = {key for key in base if not torch.equal(base[key], tuned[key])}
+        assert changed == {key for key in base if "q_proj" in key or "v_proj" in key}
+
+
+# The bars
+
+
+@pytest.fixture(scope="module")
+def prompts() -> list[world.Question]:
+    rng = Random("the tests' own prompts")
+    return [world.draw_two_chains(rng) for _ in range(300)]
+
+
+def test_the_bars(shipped, prompts):
+    tuned = shipped.accuracy(("segment", "segment"), prompts)
+    assert tuned >= 0.95
+    assert shipped.accuracy(("causal", "causal"), prompts) <= tuned - 0.1
+    assert shipped.flipped_by_split(prompts) >= 0.2
+
+
+def test_the_report_is_about_these_weights(shipped):
+    report = json.loads((folder("tiny-llama", None).parent / "report.json").read_text())
+    reported = report["accuracies"]["two_chains"]
+    rng = Random("accuracy/0")
+    questions = [world.draw_two_chains(rng) for _ in range(report["accuracies"]["prompts"])]
+    for name, mask in (("base", "causal"), ("segment", "segment")):
+        assert shipped.accuracy((name, mask), questions) == pytest.approx(
+            reported[f"{name}/{mask}"], abs=0.002
+        )
+
+
+def test_right_answers_agrees_with_generation(shipped, prompts):
+    model, tokenizer = shipped.models["causal"], shipped.tokenizer
+    some = prompts[:40]
+    right = right_answers(model, tokenizer, some, "causal").tolist()
+    assert 0 < sum(right) < len(some)
+    for question, expected in zip(some, right, strict=True):
+        ids = tokenizer.apply_chat_template(
+            question.example.messages, add_generation_prompt=True, return_tensors="pt"
+        )["input_ids"]
+        output = model.generate(ids, max_new_tokens=2, do_sample=False)
+        text = tokenizer.decode(output[0, ids.shape[1] :])
+        assert (text == f" {question.answer}<|end|>") == expected
+
+
+# The examples
+
+
+def asked(name: str) -> world.Question:
+    """A shipped example as a question."""
+    user = examples[name][1]["content"]
+    text, _, asked_name = user.removesuffix("?").partition(" Who leads ")
+    words = text.replace(".", "").split()
+    facts = [world.Fact(words[i], words[i + 2]) for i in range(0, len(words), 3)]
+    question = world.Question(tuple(facts), asked_name)
+    assert question.example.messages == examples[name]
+    return question
+
+
+def answer_probabilities(
+    shipped: Shipped, run: tuple[str, str], question: world.Question, split: int | None = None
+) -> dict[str, float]:
+    """The probability of each name as the answer."""
+    batch = encode(shipped.tokenizer, [question.example], last_answer=False)
+    if split is not None:
+        batch = batch.split(shipped.tokenizer, split)
+    with torch.inference_mode():
+        logits = shipped.models[run[0]](batch.ids, attention_mask=batch.mask(run[1])).logits
+    ids = shipped.tokenizer.convert_tokens_to_ids([f"Ġ{name}" for name in world.NAMES])
+    return dict(zip(world.NAMES, logits[0, -1].softmax(-1)[ids].tolist(), strict=True))
+
+
+@pytest.mark.parametrize("name", FLIPPING)
+def test_a_flipping_example_flips(shipped, name):
+    question = asked(name)
+    assert question.links == 3
+    assert question.forward_links >= 1
+    right = answer_probabilities(shipped, ("segment", "segment"), question)
+    assert right[question.answer] > 0.9
+    for run in (("segment", "causal"), ("causal", "causal")):
+        probabilities = answer_probabilities(shipped, run, question)
+        assert max(probabilities.values()) - probabilities[question.answer] > 0.5
+    flips = 0
+    for split in range(1, FACTS):
+        probabilities = answer_probabilities(shipped, ("segment", "segment"), question, split)
+        flips += max(probabilities.values()) - probabilities[question.answer] > 0.5
+    assert flips >= 2
+
+
+@pytest.mark.parametrize("name", EASY)
+def test_an_easy_example_is_right_under_both_masks(shipped, name):
+    question = asked(name)
+    assert question.links <= 2
+    for run in (("segment", "segment"), ("segment", "causal"), ("causal", "causal")):
+        assert answer_probabilities(shipped, run, question)[question.answer] > 0.9
+
+
+def test_the_examples():
+    assert set(examples) == {*FLIPPING, *EASY}
+    assert "chain" in FLIPPING
+    for messages in examples.values():
+        assert [message["role"] for message in messages] == ["system", "user"]
+
+
+# The script
+
+
+def test_the_script_writes_three_checkpoints(tmp_path, capsys):
+    report = make(TINY_RECIPE, 0, tmp_path)
+    assert "base, one link: step 2" in capsys.readouterr().out
+    assert report["steps"] == {"base": 6, "tuning": 2}
+    assert json.loads((tmp_path / "report.json").read_text()) == report
+    models = [
+        LlamaForCausalLM.from_pretrained(tmp_path / name) for name in ("base", "causal", "segment")
+    ]
+    base, causal, segment = (model.state_dict() for model in models)
+    name = "model.layers.0.self_attn.q_proj.weight"
+    assert not torch.equal(base[name], causal[name])
+    assert not torch.equal(causal[name], segment[name])
+    assert torch.equal(base["model.embed_tokens.weight"], segment["model.embed_tokens.weight"])
+    assert not (tmp_path / "base" / "model.safetensors").stat().st_mode & 0o111
+
+
+def test_the_script_gives_the_same_weights_again():
+    first, again, other = (
+        BaseTrainer(TINY_RECIPE, build_tokenizer(), seed, lambda _: None).train().state_dict()
+        for seed in (0, 0, 1)
+    )
+    assert all(torch.equal(first[key], again[key]) for key in first)
+    assert not all(torch.equal(first[key], other[key]) for key in first)
+
+
+def test_a_stage_that_is_not_learned_ends_with_a_sentence():
+    stage = replace(TINY_RECIPE.stages[0], accuracy=1.0)
+    recipe = replace(TINY_RECIPE, stages=(stage,))
+    trainer = BaseTrainer(recipe, build_tokenizer(), 7, lambda _: None)
+    with pytest.raises(PlateauError, match="“one link” reached 0.* after 2 steps.*than 7"):
+        trainer.train()
