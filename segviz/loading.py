@@ -24,7 +24,7 @@ _DEFAULT: Final = _Default.ADAPTER
 
 
 def load(
-    name: str | Path = tiny.DEFAULT,
+    name: str | Path = "tiny-llama",
     adapter: str | Path | _Default | None = _DEFAULT,
     *,
     dtype: str | torch.dtype = "auto",

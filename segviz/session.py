@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import secrets
 import threading
 import time
 from collections.abc import Callable
@@ -114,6 +115,9 @@ class Session(traitlets.HasTraits):
         prompt = model.as_prompt(prompt)
         self._model = model
         self._max_new_tokens = max_new_tokens
+        if options.get("do_sample"):
+            # One seed for all runs: an answer changes with an edit, not by chance.
+            options.setdefault("seed", secrets.randbelow(2**31))
         self._options = options
         self._traces: dict[MaskKind, Trace] = {}
         self._answered: set[MaskKind] = set()

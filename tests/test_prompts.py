@@ -353,6 +353,35 @@ def test_brackets_that_are_no_tokens():
     ]
 
 
+def test_an_injected_turn_before_a_hidden_one():
+    found = segments("qwen25", [assistant("", tool_calls=[CALL]), tool("1")])
+    assert [name for name, _ in found] == ["system", "assistant", "tool", "assistant 2"]
+    assert found[1][1] == f"<|im_start|>assistant\n{CALLED}"
+
+
+def test_an_injected_turn_that_two_tokens_close():
+    injecting = "{{- '<|system|>\nBe kind.<|end|><|endoftext|>\n' -}}" + templates.PHI3
+    assert segments(templates.with_template("phi3", injecting), [user("Hi")]) == [
+        ("system", "<|system|>\nBe kind.<|end|><|endoftext|>\n"),
+        ("user", "<|user|>\nHi<|end|>\n"),
+        ("assistant", "<|assistant|>\n"),
+    ]
+
+
+def test_a_hidden_turn_among_turns_in_another_order_names_its_message():
+    template = templates.QWEN25.replace("in messages", "in messages | reverse")
+    chat = [user("Hi"), assistant("", tool_calls=[CALL]), user("Hi")]
+    assert segments("qwen25", chat)[2][0] == "assistant"
+    with pytest.raises(ValueError, match=r"message 1 \('assistant'\)"):
+        chat_prompt(templates.with_template("qwen25", template), chat)
+
+
+def test_tool_turns_behind_a_bos_token_alone_are_apart():
+    family = templates.Family("{{- bos_token -}}" + templates.PLAIN, bos="<s>")
+    found = segments(templates.build(family), [user("Hi"), tool("1"), tool("1")])
+    assert found[2:4] == [("tool", "Tool: 1\n"), ("tool 2", "Tool: 1\n")]
+
+
 def test_system_messages_in_a_row_are_turns_of_their_own():
     found = segments("unclosed", [system("Be kind."), system("Be brief."), user("Hi")])
     assert found[1:3] == [("system", "Be kind."), ("system 2", "Be brief.")]
@@ -473,6 +502,21 @@ def test_contents_as_text_parts():
 {%- endfor -%}"""
     assert segments(templates.with_template("qwen25", template), chat) == [
         ("user", "<|im_start|>user\nHi\nthere<|im_end|>\n")
+    ]
+
+
+def test_text_parts_without_special_tokens_around_them():
+    template = """\
+{%- for message in messages -%}
+{%- for part in message.content -%}{{- part.text + '\n' -}}{%- endfor -%}
+{%- endfor -%}"""
+    chat = [
+        user([{"type": "text", "text": "Hi"}, {"type": "text", "text": "there"}]),
+        assistant([{"type": "text", "text": "Yes."}]),
+    ]
+    assert segments(templates.with_template("plain", template), chat) == [
+        ("user", "Hi\nthere\n"),
+        ("assistant", "Yes.\n"),
     ]
 
 

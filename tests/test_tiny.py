@@ -21,7 +21,7 @@ from segviz.tiny.base import BaseTrainer, PlateauError
 from segviz.tiny.batches import draw_example, encode
 from segviz.tiny.examples import EASY, FLIPPING, examples
 from segviz.tiny.recipe import ALL, ONE_LINK, TWO_LINKS, Lora, Recipe, Stage
-from segviz.tiny.tokenizer import SPECIAL_TOKENS, build_tokenizer, render, world_text
+from segviz.tiny.tokenizer import build_tokenizer, render, world_text
 from segviz.tiny.train import make
 
 TINY_RECIPE = Recipe(
@@ -211,14 +211,14 @@ def test_segments_and_masks_of_a_batch(tokenizer):
     facts = [world.Fact("Anna", "Ben"), world.Fact("Ben", "Carl")]
     short = world.Example("Answer with one word.", (world.Turn("Who leads Anna?", "Ben"),))
     first = world.Turn(world.Question(tuple(facts), "Anna").user, "Carl")
-    long = world.Example(
-        "Answer with one word.", (first, world.Turn("Who leads Ben?", "Carl"))
-    )
+    long = world.Example("Answer with one word.", (first, world.Turn("Who leads Ben?", "Carl")))
     batch = encode(tokenizer, [short, long])
     expected = [-1] + [0] * 7 + [1] * 14 + [-1] * 3 + [3] * 6 + [-1] * 3
     assert batch.blocks[1].tolist() == expected
     assert batch.blocks[0].tolist() == [-1] + [0] * 7 + [1] * 6 + [-1] * (3 + 17)
-    answers = tokenizer.batch_decode([row[flags] for row, flags in zip(batch.ids, batch.answers)])
+    answers = tokenizer.batch_decode(
+        [row[flags] for row, flags in zip(batch.ids, batch.answers, strict=True)]
+    )
     assert answers == [" Ben<|end|>", " Carl<|end|> Carl<|end|>"]
     length = len(expected)
     for kind in ("causal", "segment"):
@@ -421,5 +421,5 @@ def test_a_stage_that_is_not_learned_ends_with_a_sentence():
     stage = replace(TINY_RECIPE.stages[0], accuracy=1.0)
     recipe = replace(TINY_RECIPE, stages=(stage,))
     trainer = BaseTrainer(recipe, build_tokenizer(), 7, lambda _: None)
-    with pytest.raises(PlateauError, match="“one link” reached 0.* after 2 steps.*than 7"):
+    with pytest.raises(PlateauError, match=r"“one link” reached 0.* after 2 steps.*than 7"):
         trainer.train()

@@ -1,0 +1,67 @@
+"""A prompt: the tokens a model reads, and the segments they fall into."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+from segviz.segments import Segmentation
+
+
+@dataclass(frozen=True, slots=True)
+class Prompt:
+    """Tokens with their segmentation. Immutable: an edit returns a new prompt.
+
+    >>> from segviz.segments import Segment
+    >>> prompt = Prompt((5, 9, 2), ("Be", " brief", ". Hi"), "Be brief. Hi",
+    ...                 Segmentation([Segment(0, 3, "text")]))
+    >>> prompt.length
+    3
+    >>> prompt.with_segmentation(prompt.segmentation.split(2)).segmentation.boundaries
+    (2,)
+
+    Args:
+        token_ids: what the model reads.
+        tokens: one readable string per token: the slice of ``text`` it stands for, so that joined
+            they give the text. Two kinds of token are shown in another way: where a character
+            (an emoji, say) is made of several tokens, each shows the characters it has a part in
+            and its number: ``😀[1/3]``, ``😀[2/3]``, ``😀[3/3]``; and a special token that the
+            tokenizer adds, and that the text does not hold, shows its literal text (``<s>``).
+        text: what was tokenized: a rendered chat, or the text as given.
+        segmentation: segments of the same number of tokens.
+
+    Raises:
+        ValueError: lengths that differ.
+    """
+
+    token_ids: tuple[int, ...]
+    tokens: tuple[str, ...]
+    text: str
+    segmentation: Segmentation
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "token_ids", tuple(int(token_id) for token_id in self.token_ids))
+        object.__setattr__(self, "tokens", tuple(self.tokens))
+        if len(self.tokens) != self.length:
+            raise ValueError(
+                f"a prompt has one string per token: there are {self.length} token ids and "
+                f"{len(self.tokens)} tokens"
+            )
+        if self.segmentation.length != self.length:
+            raise ValueError(
+                f"the segmentation spans {self.segmentation.length} tokens, the prompt has "
+                f"{self.length}: segments cover a prompt exactly; edit prompt.segmentation "
+                "(split, move_boundary, merge) to keep the length"
+            )
+
+    @property
+    def length(self) -> int:
+        """Number of tokens."""
+        return len(self.token_ids)
+
+    def with_segmentation(self, segmentation: Segmentation) -> Prompt:
+        """The same tokens under other segments.
+
+        Raises:
+            ValueError: a segmentation of another length.
+        """
+        return replace(self, segmentation=segmentation)
