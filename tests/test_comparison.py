@@ -41,9 +41,14 @@ def test_both_runs_and_their_difference(model, prompt) -> None:
     assert comparison.causal.token_ids != comparison.segment.token_ids
     assert comparison.causal.token_ids[shared] != comparison.segment.token_ids[shared]
     difference = comparison.difference(1, 4)
-    expected = comparison.segment.attention(1, 4) - comparison.causal.attention(1, 4)[
-        : len(comparison.segment.tokens), : len(comparison.segment.tokens)
-    ] if len(comparison.causal.tokens) == len(comparison.segment.tokens) else None
+    expected = (
+        comparison.segment.attention(1, 4)
+        - comparison.causal.attention(1, 4)[
+            : len(comparison.segment.tokens), : len(comparison.segment.tokens)
+        ]
+        if len(comparison.causal.tokens) == len(comparison.segment.tokens)
+        else None
+    )
     assert difference.shape == (shared, shared)
     if expected is not None:
         np.testing.assert_array_equal(difference, expected[:shared, :shared])

@@ -100,7 +100,8 @@ def test_the_real_thing_listens_on_loopback_with_a_token(tmp_path) -> None:
         port = probe.getsockname()[1]
     notebook = tmp_path / "mine.ipynb"
     notebook.write_text('{"cells": [], "metadata": {}, "nbformat": 4, "nbformat_minor": 5}')
-    folders = {f"JUPYTER_{kind}_DIR": str(tmp_path / kind) for kind in ("CONFIG", "DATA", "RUNTIME")}
+    kinds = ("CONFIG", "DATA", "RUNTIME")
+    folders = {f"JUPYTER_{kind}_DIR": str(tmp_path / kind) for kind in kinds}
     with (tmp_path / "log").open("w+") as log:
         process = subprocess.Popen(
             [sys.executable, "-m", "segviz.cli", "lab", str(notebook), "--no-browser",

@@ -110,8 +110,9 @@ def test_overlapping_runs_of_two_wrappers_around_one_model(prompt) -> None:
     def run(wrapper: sv.Model, mask: str) -> None:
         results[mask] = [wrapper.trace(prompt, mask, max_new_tokens=8).token_ids for _ in range(5)]
 
-    threads = [threading.Thread(target=run, args=pair) for pair in
-               ((one, "causal"), (two, "segment"))]
+    threads = [
+        threading.Thread(target=run, args=pair) for pair in ((one, "causal"), (two, "segment"))
+    ]
     for thread in threads:
         thread.start()
     for thread in threads:
@@ -222,9 +223,7 @@ def test_a_run_that_waits_for_another_can_be_cancelled(model, prompt) -> None:
         except sv.RunCancelledError as error:
             outcome.append(error)
 
-    first = threading.Thread(
-        target=lambda: model.trace(prompt, max_new_tokens=1, on_token=block)
-    )
+    first = threading.Thread(target=lambda: model.trace(prompt, max_new_tokens=1, on_token=block))
     first.start()
     assert inside.wait(30)
     second = threading.Thread(target=wait_for_it)

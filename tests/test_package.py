@@ -62,8 +62,10 @@ def runtime_imports(path: Path) -> set[str]:
             continue
         for name in names:
             parts = name.split(".")
-            is_module = parts[0] == "segviz" and len(parts) > 1 and (
-                (PACKAGE / parts[1]).is_dir() or (PACKAGE / f"{parts[1]}.py").is_file()
+            is_module = (
+                parts[0] == "segviz"
+                and len(parts) > 1
+                and ((PACKAGE / parts[1]).is_dir() or (PACKAGE / f"{parts[1]}.py").is_file())
             )
             if is_module:
                 found.add(parts[1])

@@ -58,8 +58,13 @@ def test_equals_eager(models, architecture, seed, mask) -> None:
     assert trace.segmentation == prompt.segmentation.append(len(answer), "response")
     assert_equals_eager(model, trace, prompt, mask)
     window = {layer.window for layer in trace.layers}
-    assert window == ({7} if architecture == "mistral" else
-                      {None, 5} if architecture == "qwen2-windowed" else {None})
+    assert window == (
+        {7}
+        if architecture == "mistral"
+        else {None, 5}
+        if architecture == "qwen2-windowed"
+        else {None}
+    )
 
 
 @pytest.mark.parametrize("architecture", ARCHITECTURES)
@@ -119,7 +124,7 @@ def random_edit(prompt, rng: random.Random):
     return prompt.with_segmentation(segmentation)
 
 
-def test_an_edit_recomputes_only_what_changed(models, monkeypatch) -> None:
+def test_an_edit_recomputes_only_what_changed(models) -> None:
     model = models["llama"]
     model.clear_cache()
     rows = []

@@ -9,6 +9,7 @@ import pytest
 import reference
 import torch
 from safetensors import safe_open
+from safetensors.numpy import save_file
 
 import segviz as sv
 
@@ -138,8 +139,6 @@ def test_files_that_are_no_trace(tmp_path) -> None:
     (tmp_path / "text").write_text("hello, this is no safetensors file")
     with pytest.raises(ValueError, match=r"is no trace: Trace\.load reads"):
         sv.Trace.load(tmp_path / "text")
-    from safetensors.numpy import save_file
-
     save_file({"x": np.zeros(2)}, tmp_path / "other.safetensors")
     with pytest.raises(ValueError, match="is no trace"):
         sv.Trace.load(tmp_path / "other.safetensors")
