@@ -12,7 +12,7 @@ import numpy as np
 import torch
 from transformers import DynamicCache, PreTrainedModel
 
-from segviz.attention import Activity, active, current_activity, installed
+from segviz.hook import Activity, active, current_activity, installed
 from segviz.patterns import CapturedLayer
 from segviz.prefix import Prefix, visibility
 from segviz.segments import Segmentation

@@ -11,7 +11,7 @@ from typing import Any, Literal
 import numpy as np
 import torch
 
-from segviz import patterns
+from segviz import patterns, trace_file
 from segviz.masks import causal_mask, segment_mask
 from segviz.patterns import CapturedLayer
 from segviz.segments import Segmentation
@@ -208,9 +208,21 @@ class Trace:
 
     def save(self, path: str | Path) -> None:
         """Write the trace to a safetensors file; the way back is :meth:`load`."""
-        from segviz.trace_file import save_trace  # noqa: PLC0415 (it imports this module)
-
-        save_trace(self, Path(path))
+        tensors = {
+            "likely.token_ids": torch.from_numpy(self.likely.token_ids),
+            "likely.log_probabilities": torch.from_numpy(self.likely.log_probabilities),
+        }
+        for number, layer in enumerate(self.layers):
+            tensors[f"layers.{number}.queries"] = layer.queries.cpu().contiguous()
+            tensors[f"layers.{number}.keys"] = layer.keys.cpu().contiguous()
+        mentioned = np.unique(self.likely.token_ids).tolist()
+        metadata = {
+            "segmentation": self.segmentation.to_dict(),
+            "layers": [{"scale": layer.scale, "window": layer.window} for layer in self.layers],
+            "vocabulary": {token_id: self.decode(token_id) for token_id in mentioned},
+            **{name: getattr(self, name) for name in _AS_THEY_ARE},
+        }
+        trace_file.write(Path(path), tensors, metadata)
 
     @staticmethod
     def load(path: str | Path) -> Trace:
@@ -220,12 +232,40 @@ class Trace:
             FileNotFoundError: no such file.
             ValueError: a file that is no trace.
         """
-        from segviz.trace_file import load_trace  # noqa: PLC0415
-
-        return load_trace(Path(path))
+        tensors, metadata = trace_file.read(Path(path))
+        layers = [
+            CapturedLayer(
+                tensors[f"layers.{number}.queries"], tensors[f"layers.{number}.keys"], **settings
+            )
+            for number, settings in enumerate(metadata["layers"])
+        ]
+        likely = LikelyTokens(
+            tensors["likely.token_ids"].numpy(), tensors["likely.log_probabilities"].numpy()
+        )
+        vocabulary = {int(token_id): text for token_id, text in metadata["vocabulary"].items()}
+        kept = {name: metadata[name] for name in _AS_THEY_ARE}
+        kept |= {name: tuple(kept[name]) for name in ("tokens", "token_ids")}
+        return Trace(
+            segmentation=Segmentation.from_dict(metadata["segmentation"]),
+            layers=layers,
+            likely=likely,
+            decode=vocabulary.__getitem__,
+            **kept,
+        )
 
     def _layer(self, layer: int) -> int:
         return _checked(layer, len(self.layers), "layer")
+
+
+# The fields that JSON holds as they are.
+_AS_THEY_ARE = (
+    "tokens",
+    "token_ids",
+    "prompt_length",
+    "generated_text",
+    "mask_kind",
+    "recipe",
+)
 
 
 def _checked(index: int, count: int, what: str) -> int:
