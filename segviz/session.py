@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import secrets
 import threading
-import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
@@ -17,6 +17,7 @@ from segviz.prompts import Prompt
 from segviz.run import RunCancelledError
 from segviz.segments import Segmentation
 from segviz.trace import MaskKind, Trace
+from segviz.worker import Worker
 
 if TYPE_CHECKING:
     from segviz.model import Messages, Model
@@ -122,12 +123,8 @@ class Session(traitlets.HasTraits):
         self._traces: dict[MaskKind, Trace] = {}
         self._answered: set[MaskKind] = set()
         self._state = threading.RLock()
-        self._changed = threading.Condition(self._state)
-        self._worker: threading.Thread | None = None
+        self._worker = Worker(self._state, on_idle=self._settled)
         self._revision = 0
-        self._pending = False
-        self._begin_at = 0.0
-        self._cancel = threading.Event()
         self.draw: Callable[[], bytes] | None = None
         """Draws the explorer of this session, once there is one, as a PNG."""
         super().__init__(prompt=prompt, segmentation=prompt.segmentation)
@@ -189,22 +186,17 @@ class Session(traitlets.HasTraits):
             TimeoutError: it takes longer than ``timeout`` seconds.
             RuntimeError: the run failed or was stopped, or this is the worker thread itself.
         """
-        if threading.current_thread() is self._worker:
-            raise RuntimeError("an observer of a session cannot wait for the run that calls it")
-        with self._changed:
-            if not self._changed.wait_for(lambda: not self.busy, timeout):
-                raise TimeoutError(f"the run is not done after {timeout} s")
-            if self.error:
-                raise RuntimeError(self.error)
-            if not self._answered.issuperset(_KINDS):
-                raise RuntimeError("the run was stopped: session.run() starts it again")
+        if not self._worker.wait(timeout):
+            raise TimeoutError(f"the run is not done after {timeout} s")
+        if self.error:
+            raise RuntimeError(self.error)
+        if not self._answered.issuperset(_KINDS):
+            raise RuntimeError("the run was stopped: session.run() starts it again")
         return self
 
     def stop(self) -> None:
         """Cancel the run under way; what is there stays."""
-        with self._state:
-            self._pending = False
-            self._cancel.set()
+        self._worker.cancel()
 
     def run(self) -> None:
         """Run both masks again, for instance after the weights have changed."""
@@ -266,9 +258,7 @@ class Session(traitlets.HasTraits):
     @traitlets.observe("dragging")
     def _dragging_changed(self, change: Any) -> None:
         if not change["new"]:
-            with self._changed:
-                self._begin_at = 0.0
-                self._changed.notify_all()
+            self._worker.hurry()
 
     @traitlets.observe("layer", "head", "view")
     def _look(self, _change: object = None) -> None:
@@ -304,60 +294,47 @@ class Session(traitlets.HasTraits):
 
     def _run_soon(self) -> None:
         """Ask for a run of the current state; it takes the place of any other."""
-        with self._changed:
+        with self._state:
             self._revision += 1
-            self._cancel.set()
-            self._cancel = threading.Event()
-            self._pending = True
-            self._begin_at = time.monotonic() + PAUSE if self.dragging else 0.0
             self.error = ""
             self.busy = True
-            if self._worker is None:
-                self._worker = threading.Thread(target=self._work, name="segviz", daemon=True)
-                self._worker.start()
-            self._changed.notify_all()
+            missing: list[MaskKind] = [kind for kind in _KINDS if kind not in self._answered]
+            job = partial(self._run, self._revision, self.prompt, missing)
+            self._worker.submit(job, delay=PAUSE if self.dragging else 0.0)
 
-    def _work(self) -> None:
-        """Run what is asked for until nothing is; the worker thread."""
-        while True:
-            with self._changed:
-                while self._pending and (rest := self._begin_at - time.monotonic()) > 0:
-                    self._changed.wait(rest)
-                if not self._pending:
-                    self._worker = None
-                    self.busy = False
-                    self._changed.notify_all()
-                    return
-                self._pending = False
-                revision, cancel, prompt = self._revision, self._cancel, self.prompt
-                missing: list[MaskKind] = [k for k in _KINDS if k not in self._answered]
-            try:
-                self._run(revision, cancel, prompt, missing)
-            except RunCancelledError:
-                self._mark(revision, "cancelled")
-            except Exception as error:  # noqa: BLE001 (whatever it is, the user has to see it)
-                self._mark(revision, "failed", f"{type(error).__name__}: {error}")
+    def _settled(self) -> None:
+        self.busy = False
 
     def _run(
-        self, revision: int, cancel: threading.Event, prompt: Prompt, missing: list[MaskKind]
+        self, revision: int, prompt: Prompt, missing: list[MaskKind], cancel: threading.Event
     ) -> None:
-        for kind in missing:
-            self._answer(revision, kind, Answer(state="waiting"))
-        # Attention first: a prefill takes a blink, an answer takes its time and reuses it.
-        for kind in missing:
-            self._publish(revision, self._model.trace(prompt, kind, cancel=cancel), done=False)
-        for kind in missing:
-            tokens: list[str] = []
-            self._answer(revision, kind, Answer(state="running"))
+        """Run a prompt under the masks that are missing; called in the worker's thread."""
+        try:
+            for kind in missing:
+                self._answer(revision, kind, Answer())
+            # Attention first: a prefill takes a blink, an answer takes its time and reuses it.
+            for kind in missing:
+                self._publish(revision, self._model.trace(prompt, kind, cancel=cancel), done=False)
+            for kind in missing:
+                self._publish(revision, self._stream(revision, prompt, kind, cancel), done=True)
+        except RunCancelledError:
+            self._mark(revision, "cancelled")
+        except Exception as error:  # noqa: BLE001 (whatever it is, the user has to see it)
+            self._mark(revision, "failed", f"{type(error).__name__}: {error}")
 
-            def heard(token: str, kind: MaskKind = kind, tokens: list[str] = tokens) -> None:
-                tokens.append(token)
-                self._answer(revision, kind, Answer(tuple(tokens), "running"))
+    def _stream(
+        self, revision: int, prompt: Prompt, kind: MaskKind, cancel: threading.Event
+    ) -> Trace:
+        tokens: list[str] = []
 
-            trace = self._model.trace(
-                prompt, kind, self._max_new_tokens, on_token=heard, cancel=cancel, **self._options
-            )
-            self._publish(revision, trace, done=True)
+        def heard(token: str) -> None:
+            tokens.append(token)
+            self._answer(revision, kind, Answer(tuple(tokens), "running"))
+
+        self._answer(revision, kind, Answer(state="running"))
+        return self._model.trace(
+            prompt, kind, self._max_new_tokens, on_token=heard, cancel=cancel, **self._options
+        )
 
     def _publish(self, revision: int, trace: Trace, *, done: bool) -> None:
         with self._state:

@@ -187,4 +187,4 @@ def test_waiting_has_a_limit_and_no_deadlock(model, prompt) -> None:
 
     session.observe(wait_inside, "segment_answer")
     session.wait(60)
-    assert "cannot wait" in errors[0]
+    assert "would wait for" in errors[0]
