@@ -28,7 +28,7 @@ class Worker:
         on_idle: called under the lock, in the worker's thread, when nothing is left to do.
     """
 
-    def __init__(self, lock: threading.RLock, on_idle: Callable[[], object]) -> None:  # type: ignore[valid-type]
+    def __init__(self, lock: threading.RLock, on_idle: Callable[[], object]) -> None:
         self._changed = threading.Condition(lock)
         self._on_idle = on_idle
         self._thread: threading.Thread | None = None

@@ -1,0 +1,13 @@
+"""Widgets: the views of the explorer, each an anywidget that works alone.
+
+They take arrays and traits and never touch a model.
+"""
+
+from segviz.widgets.answer_view import AnswerView
+from segviz.widgets.attention_view import AttentionView
+from segviz.widgets.base import View
+from segviz.widgets.explorer_view import ExplorerView
+from segviz.widgets.mask_view import MaskView
+from segviz.widgets.token_strip import TokenStrip
+
+__all__ = ["AnswerView", "AttentionView", "ExplorerView", "MaskView", "TokenStrip", "View"]

@@ -1,0 +1,130 @@
+// @ts-check
+/** Geometry and colour of matrices. Pure. */
+import { HIDDEN } from "./segments.js";
+
+/** What a masked cell is in attention bytes. */
+export const MASKED = 0;
+
+/**
+ * Every how many cells a tick stands, so that ticks are `room` pixels apart or more.
+ * @param {number} count @param {number} pixels @param {number} room
+ */
+export function tickStep(count, pixels, room) {
+  const least = (room * count) / Math.max(1, pixels);
+  for (let power = 1; ; power *= 10) {
+    for (const factor of [1, 2, 5]) {
+      if (factor * power >= least) return factor * power;
+    }
+  }
+}
+
+/**
+ * The cell under a point, or null outside.
+ * @param {number} x @param {number} y @param {{width: number, height: number}} box
+ * @param {number} rows @param {number} columns
+ */
+export function cellAt(x, y, box, rows, columns) {
+  if (x < 0 || y < 0 || x >= box.width || y >= box.height) return null;
+  return {
+    row: Math.min(rows - 1, Math.floor((y * rows) / box.height)),
+    column: Math.min(columns - 1, Math.floor((x * columns) / box.width)),
+  };
+}
+
+/**
+ * The part of an axis that a segment takes, in pixels; the axis shows positions from `first` on.
+ * @param {{start: number, stop: number}} segment @param {number} first @param {number} count
+ * @param {number} pixels
+ */
+export function span(segment, first, count, pixels) {
+  const at = (/** @type {number} */ position) =>
+    (Math.max(0, Math.min(count, position - first)) * pixels) / count;
+  return { start: at(segment.start), length: at(segment.stop) - at(segment.start) };
+}
+
+/**
+ * A byte matrix shrunk so that each cell is the most telling one of those it covers: the largest,
+ * or for diverging data the one furthest from zero (128). Masked only where all are.
+ * @param {Uint8Array} data @param {number} rows @param {number} columns
+ * @param {number} outRows @param {number} outColumns @param {boolean} diverging
+ */
+export function pool(data, rows, columns, outRows, outColumns, diverging) {
+  if (outRows >= rows && outColumns >= columns) return { data, rows, columns };
+  const height = Math.min(rows, outRows);
+  const width = Math.min(columns, outColumns);
+  const weight = new Uint8Array(256);
+  for (let value = 1; value < 256; value++) {
+    weight[value] = diverging ? 1 + Math.abs(value - 128) : value;
+  }
+  const out = new Uint8Array(height * width);
+  for (let row = 0; row < rows; row++) {
+    const target = Math.floor((row * height) / rows) * width;
+    for (let column = 0; column < columns; column++) {
+      const value = data[row * columns + column];
+      const index = target + Math.floor((column * width) / columns);
+      if (weight[value] > weight[out[index]]) out[index] = value;
+    }
+  }
+  return { data: out, rows: height, columns: width };
+}
+
+/**
+ * The number behind a byte, on the square-root scale of Python's `scale` module.
+ * @param {number} byte 1 to 255 @param {string} scale @param {number} maximum
+ */
+export function valueOf(byte, scale, maximum) {
+  if (scale !== "diverging") return ((byte - 1) / 254) ** 2 * maximum;
+  const part = (byte - 128) / 127;
+  return Math.sign(part) * part * part * maximum;
+}
+
+/**
+ * Where a number stands on the colour bar, 0 to 1.
+ * @param {number} value @param {string} scale @param {number} maximum
+ */
+export function barPosition(value, scale, maximum) {
+  const part = Math.sqrt(Math.min(1, Math.abs(value) / (maximum || 1)));
+  return scale === "diverging" ? 0.5 + (Math.sign(value) * part) / 2 : part;
+}
+
+/** @param {number} value */
+export function format(value) {
+  const size = Math.abs(value);
+  if (size === 0) return "0";
+  if (size < 0.0001) return value.toExponential(1).replace("-", "−").replace("e−", "e-");
+  const digits = size >= 0.1 ? 3 : size >= 0.01 ? 4 : 5;
+  return trimmed(value.toFixed(digits));
+}
+
+/** Numbers of the colour bar: round ones that leave room for each other.
+ * @param {string} scale @param {number} maximum */
+export function barTicks(scale, maximum) {
+  if (!(maximum > 0)) return [0];
+  const fractions = scale === "diverging" ? [-1, -0.25, 0, 0.25, 1] : [0, 0.04, 0.25, 1];
+  return fractions.map((fraction) =>
+    Math.abs(fraction) === 1 ? fraction * maximum : Number((fraction * maximum).toPrecision(1)),
+  );
+}
+
+/**
+ * One 32-bit pixel per cell, the states of a mask in colours: `added[i]` is the colour of newly
+ * visible cells in segment i.
+ * @param {Uint8Array} states @param {number} rows @param {number} columns
+ * @param {number[]} rowSegment segment of each row
+ * @param {{causal: number, added: number[]}} colors
+ */
+export function maskPixels(states, rows, columns, rowSegment, colors) {
+  const pixels = new Uint32Array(rows * columns);
+  for (let row = 0; row < rows; row++) {
+    const choice = [HIDDEN, colors.causal, colors.added[rowSegment[row] % colors.added.length]];
+    for (let index = row * columns; index < (row + 1) * columns; index++) {
+      pixels[index] = choice[states[index]];
+    }
+  }
+  return pixels;
+}
+
+/** @param {string} text */
+function trimmed(text) {
+  return text.replace(/0+$/, "").replace(/\.$/, "").replace("-", "−");
+}

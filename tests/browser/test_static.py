@@ -1,0 +1,341 @@
+"""The views' behaviour, on static pages: what a hand does and an eye sees."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from segviz.masks import segment_mask
+from segviz.segments import Segment, Segmentation
+from segviz.widgets import AnswerView, AttentionView, ExplorerView, MaskView, TokenStrip, palette
+from segviz.widgets.scale import table
+
+from .actions import cell_color, drag, handle_point, hover_cell, segments, token_point
+from .conftest import settle
+
+TOKENS = ["<s>", "Anna", " follows", " Ben", ".", "\n", " Who", " leads", " Anna", "?"]
+CHAT = Segmentation(
+    [Segment(0, 1, "bos", "causal"), Segment(1, 5, "system"), Segment(5, 10, "user")]
+)
+WHOLE = CHAT.append(2, "response")
+ALL = [*TOKENS, " Kurt", "<|end|>"]
+HIDDEN, CAUSAL, ADDED = 0, 1, 2
+
+
+def explorer(**options) -> ExplorerView:
+    view = ExplorerView(
+        TOKENS, CHAT, layers=3, heads=4, kv_heads=2, title="test model", status="ready", **options
+    )
+    mask = segment_mask(WHOLE)
+    attention = np.where(mask, 0.001, 0).astype(np.float32)
+    attention[7, 2] = 0.8
+    view.show(
+        attention, tokens=ALL, segmentation=WHOLE, prompt_length=10, mask=mask, title="layer 0"
+    )
+    view.answer.set("causal", [" Carl", "<|end|>"], state="done")
+    view.answer.set("segment", [" Kurt", "<|end|>"], state="done")
+    return view
+
+
+def rgb(color: str) -> list[int]:
+    return [int(color[i : i + 2], 16) for i in (1, 3, 5)]
+
+
+def mask_state(root, row: int, column: int, view: str = ".sv-mask") -> int:
+    """What a mask cell looks like: hidden (nothing painted), grey, or a segment's colour."""
+    *color, alpha = cell_color(root, view, row, column)
+    if alpha == 0:
+        return HIDDEN
+    return CAUSAL if max(color) - min(color) < 25 else ADDED
+
+
+@pytest.mark.parametrize("dark", [False, True], ids=["light", "dark"])
+@pytest.mark.parametrize("width", [700, 1400])
+def test_every_part_renders_without_overlap(static_page, dark, width):
+    page = static_page(explorer(), width=width, dark=dark)
+    assert page.locator(".sv-root").first.get_attribute("data-theme") == (
+        "dark" if dark else "light"
+    )
+    assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+    mask, attention = (page.locator(f"{name} .sv-plot") for name in (".sv-mask", ".sv-attention"))
+    left, right = mask.bounding_box(), attention.bounding_box()
+    assert abs(left["y"] - right["y"]) < 1
+    assert abs(left["width"] - right["width"]) < 1
+    assert abs(left["width"] - left["height"]) < 1
+    assert left["x"] + left["width"] < right["x"]
+    strip, answers = (page.locator(name).bounding_box() for name in (".sv-strip", ".sv-answers"))
+    assert strip["y"] + strip["height"] <= left["y"]
+    assert right["y"] + right["height"] <= answers["y"]
+    for text in ("test model", "ready", "system", "Segment mask", "layer 0", "Answers"):
+        assert page.get_by_text(text, exact=True).first.is_visible()
+
+
+@pytest.mark.parametrize("dark", [False, True], ids=["light", "dark"])
+@pytest.mark.parametrize(
+    "view",
+    [
+        TokenStrip(TOKENS, CHAT),
+        MaskView(WHOLE, prompt_length=10, tokens=ALL),
+        AttentionView(np.eye(12), ALL, WHOLE, 10),
+        AnswerView(untuned="never tuned"),
+    ],
+    ids=lambda view: type(view).__name__,
+)
+def test_each_view_stands_alone(static_page, view, dark):
+    page = static_page(view, width=600, dark=dark)
+    root = page.locator(".sv-root")
+    assert root.count() == 1
+    assert root.bounding_box()["height"] > 60
+    contrast = root.evaluate(
+        """(root) => {
+          const light = (color) => color.match(/[\\d.]+/g).slice(0, 3).map(Number)
+            .reduce((sum, part, at) => sum + part * [0.2126, 0.7152, 0.0722][at], 0) / 255;
+          const page = light(getComputedStyle(document.body).backgroundColor);
+          return Math.abs(light(getComputedStyle(root).color) - page);
+        }"""
+    )
+    assert contrast > 0.6
+
+
+def test_a_drag_changes_the_mask_before_it_ends(static_page):
+    page = static_page(explorer())
+    root = page.locator(".sv-explorer")
+    assert mask_state(root, 1, 5) == HIDDEN
+    drag(page, handle_point(root, 1), token_point(root, 7), release=False)
+    settle(page)
+    assert mask_state(root, 1, 5) == ADDED
+    assert segments(root) == [["bos", 0], ["system", 1], ["user", 7]]
+    # In the page alone, within two frames of the pointer's move.
+    x, y = token_point(root, 9)
+    page.evaluate(
+        """() => {
+          window.frames_ = [];
+          const canvas = document.querySelector(".sv-mask canvas.sv-image");
+          const color = () => canvas.getContext("2d").getImageData(
+            canvas.width * 8.5 / 12, canvas.height * 1.5 / 12, 1, 1).data[3];
+          addEventListener("pointermove", () => {
+            let frames = 0;
+            const look = () => {
+              frames += 1;
+              if (color()) window.frames_.push(frames);
+              else if (frames < 60) requestAnimationFrame(look);
+            };
+            requestAnimationFrame(look);
+          }, { once: true, capture: true });
+        }"""
+    )
+    page.mouse.move(x, y)
+    page.wait_for_function("window.frames_.length")
+    assert page.evaluate("window.frames_[0]") <= 2
+    page.mouse.up()
+    settle(page)
+    assert segments(root)[2] == ["user", 9]
+    # The picture of attention is of the earlier segments now, and looks it.
+    assert "sv-outdated" in page.locator(".sv-place-attention").get_attribute("class")
+
+
+def test_the_whole_mask_is_the_rule(static_page):
+    whole = Segmentation(
+        [Segment(0, 2, "a", "causal"), Segment(2, 5, "b"), Segment(5, 9, "c")]
+    ).append(1, "response")
+    page = static_page(MaskView(whole, prompt_length=9))
+    root = page.locator("#segviz")
+    expected = np.where(np.tri(10, dtype=bool), CAUSAL, np.where(segment_mask(whole), ADDED, 0))
+    seen = [[mask_state(root, row, column) for column in range(10)] for row in range(10)]
+    assert seen == expected.tolist()
+    assert cell_color(root, ".sv-mask", 2, 4)[:3] == rgb(palette.SEGMENTS[1])
+    assert cell_color(root, ".sv-mask", 4, 2)[:3] == rgb(palette.CAUSAL)
+
+
+def test_the_causal_mask_adds_nothing(static_page):
+    page = static_page(MaskView(CHAT, mask="causal"))
+    root = page.locator("#segviz")
+    assert mask_state(root, 1, 3) == HIDDEN
+    assert mask_state(root, 3, 1) == CAUSAL
+    assert page.get_by_text("added by the segment mask").is_hidden()
+
+
+def test_a_window(static_page):
+    page = static_page(MaskView(CHAT, window=2))
+    root = page.locator("#segviz")
+    assert [mask_state(root, 6, column) for column in (0, 4, 5, 6, 9)] == [
+        HIDDEN, HIDDEN, CAUSAL, CAUSAL, ADDED,
+    ]  # fmt: skip
+
+
+def test_a_drag_stops_at_its_neighbours_and_follows_wrapped_lines(static_page):
+    words = ["<s>", *(f" word{number}" for number in range(60))]
+    prompt = Segmentation(
+        [Segment(0, 1, "bos", "causal"), Segment(1, 30, "system"), Segment(30, 61, "user")]
+    )
+    page = static_page(TokenStrip(words, prompt), width=500)
+    root = page.locator("#segviz")
+    tops = {page.locator(f"[data-token='{at}']").bounding_box()["y"] for at in range(61)}
+    assert len(tops) > 5
+    drag(page, handle_point(root, 1), token_point(root, 50))
+    assert segments(root)[2] == ["user", 50]
+    drag(page, handle_point(root, 1), token_point(root, 3))
+    assert segments(root)[2] == ["user", 3]
+    drag(page, handle_point(root, 1), token_point(root, 0))
+    assert segments(root)[2] == ["user", 2]
+    drag(page, handle_point(root, 0), token_point(root, 60))
+    assert segments(root) == [["bos", 0], ["system", 1], ["user", 2]]
+
+
+def test_split_merge_toggle(static_page):
+    page = static_page(TokenStrip(TOKENS, CHAT))
+    root = page.locator("#segviz")
+    page.locator("[data-token='7']").click()
+    assert segments(root) == [["bos", 0], ["system", 1], ["user", 5], ["user 2", 7]]
+    page.locator("[data-token='7']").click()
+    assert len(segments(root)) == 4
+    page.wait_for_timeout(600)
+    page.mouse.dblclick(*handle_point(root, 2))
+    settle(page)
+    assert segments(root) == [["bos", 0], ["system", 1], ["user", 5]]
+    label = page.get_by_role("button", name="system: tokens 1 to 4, bidirectional")
+    label.click()
+    settle(page)
+    assert "sv-causal" in page.locator("[data-token='1']").get_attribute("class")
+    page.get_by_role("button", name="system: tokens 1 to 4, causal").click()
+    settle(page)
+    assert "sv-bidirectional" in page.locator("[data-token='1']").get_attribute("class")
+
+
+def test_everything_by_keyboard(static_page):
+    page = static_page(explorer())
+    root = page.locator(".sv-explorer")
+    handle = page.get_by_role("slider", name="Boundary between system and user")
+    handle.focus()
+    page.keyboard.press("ArrowRight")
+    page.keyboard.press("ArrowRight")
+    page.keyboard.press("ArrowLeft")
+    settle(page)
+    assert segments(root)[2] == ["user", 6]
+    assert handle.get_attribute("aria-valuetext") == "before token 6,  Who"
+    assert mask_state(root, 1, 5) == ADDED
+    page.keyboard.press("Home")
+    settle(page)
+    assert segments(root)[2] == ["user", 2]
+    page.keyboard.press("Delete")
+    settle(page)
+    assert segments(root) == [["bos", 0], ["system", 1]]
+    page.get_by_role("group", name="Tokens of the prompt").focus()
+    for _ in range(5):
+        page.keyboard.press("ArrowRight")
+    page.keyboard.press("Enter")
+    settle(page)
+    assert segments(root) == [["bos", 0], ["system", 1], ["system 2", 4]]
+    page.get_by_role("radio", name="segment").focus()
+    page.keyboard.press("ArrowRight")
+    assert page.get_by_role("radio", name="difference").get_attribute("aria-checked") == "true"
+    page.keyboard.press("ArrowRight")
+    settle(page)
+    assert page.get_by_text("Causal mask", exact=True).is_visible()
+    page.locator(".sv-place-attention").focus()
+    page.keyboard.press("ArrowRight")
+    page.keyboard.press("ArrowRight")
+    page.keyboard.press("ArrowDown")
+    assert page.get_by_label("head", exact=True).input_value() == "2"
+    assert page.get_by_label("layer", exact=True).input_value() == "1"
+    assert page.get_by_text("KV 1").is_visible()
+
+
+def test_masked_is_not_tiny_and_query_is_not_key(static_page):
+    page = static_page(explorer())
+    root = page.locator(".sv-explorer")
+    colors = table("sequential")
+    tiny = cell_color(root, ".sv-attention", 3, 1)
+    assert tiny[:3] == colors[1 + round(254 * (0.001 / 0.8) ** 0.5)].tolist()
+    masked = cell_color(root, ".sv-attention", 1, 7)
+    assert masked != tiny
+    assert max(masked[:3]) - min(masked[:3]) < 15
+    assert cell_color(root, ".sv-attention", 7, 2)[:3] == colors[255].tolist()
+    assert cell_color(root, ".sv-attention", 2, 7)[:3] != colors[255].tolist()
+
+
+def test_fewer_queries_than_keys(static_page):
+    values = np.zeros((2, 5), np.float32)
+    values[0, 4], values[1, 1] = 0.5, -0.5
+    view = AttentionView(tokens=list("abcde"))
+    view.show(values, kind="diverging", title="last rows")
+    page = static_page(view, width=500)
+    root = page.locator("#segviz")
+    colors = table("diverging")
+    assert cell_color(root, ".sv-attention", 0, 4)[:3] == colors[255].tolist()
+    assert cell_color(root, ".sv-attention", 1, 1)[:3] == colors[1].tolist()
+    hover_cell(root, ".sv-attention", 0, 4)
+    text = page.locator(".sv-readout").inner_text()
+    assert text == "query 3 “d” · key 4 “e” · ≈ 0.5"
+    hover_cell(root, ".sv-attention", 1, 1)
+    assert page.locator(".sv-readout").inner_text() == "query 4 “e” · key 1 “b” · ≈ −0.5"
+
+
+def test_hover_names_the_cell_and_marks_the_others(static_page):
+    page = static_page(explorer())
+    root = page.locator(".sv-explorer")
+    hover_cell(root, ".sv-mask", 6, 8)
+    settle(page)
+    read = page.locator(".sv-mask .sv-readout")
+    assert read.inner_text() == (
+        "query 6 “ Who” · key 8 “ Anna” · newly visible through the segment mask"
+    )
+    assert page.locator("[data-token='6'][data-query]").count() == 1
+    assert page.locator("[data-token='8'][data-key]").count() == 1
+    hover_cell(root, ".sv-attention", 1, 7)
+    assert "masked" in page.locator(".sv-attention .sv-readout").inner_text()
+    page.mouse.move(2, 2)
+    settle(page)
+    assert page.locator("[data-query]").count() == 0
+    assert page.locator(".sv-attention .sv-readout").inner_text() == ""
+
+
+def test_where_the_answers_part(static_page):
+    view = AnswerView()
+    view.set("causal", [" The", " king", "."], state="done", note="3 tokens")
+    view.set("segment", [" The", " queen"], state="running")
+    page = static_page(view)
+    assert page.locator("[data-parting='true']").all_inner_texts() == [" king", " queen"]
+    assert page.get_by_text("3 tokens").is_visible()
+    assert page.locator("[data-mask='segment'] .sv-state").inner_text() == "running"
+
+
+def test_many_tokens_stay_fluent(static_page):
+    length = 1024
+    prompt = Segmentation([Segment(0, 500, "system"), Segment(500, length, "user")])
+    view = ExplorerView([f" w{number}" for number in range(length)], prompt)
+    view.attention.show(np.random.default_rng(0).random((length, length)))
+    page = static_page(view)
+    root = page.locator(".sv-explorer")
+    start = handle_point(root, 0)
+    page.mouse.move(*start)
+    page.mouse.down()
+    page.evaluate(
+        """() => {
+          window.times = [];
+          let last = performance.now();
+          const tick = (now) => {
+            window.times.push(now - last);
+            last = now;
+            requestAnimationFrame(tick);
+          };
+          requestAnimationFrame(tick);
+        }"""
+    )
+    for step in range(20):
+        page.mouse.move(start[0] + 10 * step - 100, start[1])
+    times = page.evaluate("window.times")
+    page.mouse.up()
+    # Frames, not measurements of the machine: a drag must not freeze the page.
+    assert np.median(times) < 100
+
+
+def test_token_text_is_text(static_page):
+    hostile = ["<img src=x onerror=alert(1)>", "</script>", "\u202e", "$x$", "&amp;"]
+    view = ExplorerView(hostile, Segmentation([Segment(0, 5, "<b>user</b>")]), title="<i>t</i>")
+    view.answer.set("causal", hostile, state="done", note="<u>n</u>")
+    page = static_page(view)
+    assert page.locator("img").count() == 0
+    assert page.locator(".sv-root b, .sv-root i, .sv-root u").count() == 0
+    assert page.locator("[data-token='0']").inner_text() == hostile[0]
+    assert page.locator("[data-token='2']").inner_text() == "⟨202E⟩"
