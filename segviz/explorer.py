@@ -19,6 +19,12 @@ UNTUNED = (
     "their training distribution"
 )
 
+_SHOWN = {
+    "causal": "causal mask",
+    "segment": "segment mask",
+    "difference": "segment minus causal",
+}
+
 
 def explore(
     model: Model,
@@ -119,7 +125,7 @@ def _show(view: ExplorerView, pattern: Pattern) -> None:
         prompt_length=pattern.prompt_length,
         kind="diverging" if pattern.view == "difference" else "sequential",
         mask=pattern.mask,
-        title=f"layer {pattern.layer}, head {pattern.head}",
+        title=f"Layer {pattern.layer}, head {pattern.head}: {_SHOWN[pattern.view]}",
     )
 
 

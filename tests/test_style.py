@@ -1,9 +1,7 @@
-"""The linters and type checkers, as tests: one command checks all."""
+"""The linters and the type checker, as tests: one command checks all."""
 
 from __future__ import annotations
 
-import os
-import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -11,30 +9,16 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[1]
-STATIC = ROOT / "segviz" / "widgets" / "static"
 
 
-def check(*command: str) -> None:
-    result = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
-    assert result.returncode == 0, result.stdout + result.stderr
-
-
-def tool(name: str) -> str:
-    """A program that is no Python package; without it the test is skipped, but not in CI."""
-    path = shutil.which(name)
-    if path is None:
-        message = f"{name} is not installed"
-        pytest.fail(message) if os.environ.get("SEGVIZ_REQUIRE_TOOLS") else pytest.skip(message)
-    return path
-
-
-def test_ruff() -> None:
-    check(sys.executable, "-m", "ruff", "check", ".")
-
-
-def test_formatting() -> None:
-    check(sys.executable, "-m", "ruff", "format", "--check", ".")
-
-
-def test_pyright() -> None:
-    check(sys.executable, "-m", "pyright", "--pythonpath", sys.executable)
+@pytest.mark.parametrize(
+    "command",
+    [["ruff", "check", "."], ["ruff", "format", "--check", "."], ["pyright"]],
+    ids=["lint", "format", "types"],
+)
+def test_python(command) -> None:
+    run = [sys.executable, "-m", *command]
+    if command == ["pyright"]:
+        run += ["--pythonpath", sys.executable]
+    done = subprocess.run(run, cwd=ROOT, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr

@@ -84,7 +84,7 @@ def explorer_png(view: ExplorerView) -> bytes:
         view.strip.segments,
         lines,
     )
-    box = [(x, 1.15 / height, 0.43, 3.96 / height) for x in (0.055, 0.555)]
+    box = [(x, 0.45 / height, 0.43, 3.96 / height) for x in (0.055, 0.555)]
     mask = view.mask
     _mask(figure.add_axes(box[0]), mask.segments, mask.mask, mask.window, mask.prompt_length)
     axes = figure.add_axes(box[1])
@@ -96,7 +96,10 @@ def explorer_png(view: ExplorerView) -> bytes:
         _attention(axes, shown, attention.segments, attention.prompt_length, attention.heading)
     answer = view.answer
     _answers(
-        figure.add_axes((0, 0, 1, 0.85 / height)), answer.causal, answer.segment, answer.untuned
+        figure.add_axes((0, (top - 0.9) / height, 1, 0.85 / height)),
+        answer.causal,
+        answer.segment,
+        answer.untuned,
     )
     return _png(figure)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar
 
@@ -73,6 +74,8 @@ class ExplorerView(View):
         title: str = "",
         **kwargs: Any,
     ) -> None:
+        # An edit from the page and a result from a worker thread may meet in the same views.
+        self._following = threading.RLock()
         super().__init__(
             strip=TokenStrip(tokens, segmentation),
             mask=MaskView(segmentation, tokens=tokens),
@@ -94,10 +97,11 @@ class ExplorerView(View):
         Raises:
             traitlets.TraitError: tokens and segments that do not fit together.
         """
-        self.attention.clear()
-        for child in (self.strip, self.mask, self.attention):
-            traits = {} if child is self.strip else {"prompt_length": None}
-            child.update(tokens=tokens, segmentation=segmentation, **traits)
+        with self._following:
+            self.attention.clear()
+            for child in (self.strip, self.mask, self.attention):
+                traits = {} if child is self.strip else {"prompt_length": None}
+                child.update(tokens=tokens, segmentation=segmentation, **traits)
 
     def show(
         self,
@@ -125,13 +129,16 @@ class ExplorerView(View):
             mask: bool ``[query, key]``, True = may attend.
             maximum: end of the colour scale.
         """
-        positions = {
-            "tokens": tokens,
-            "segmentation": self._with_strip(segmentation),
-            "prompt_length": prompt_length,
-        }
-        self.mask.update(**positions)
-        self.attention.show(array, kind=kind, title=title, mask=mask, maximum=maximum, **positions)
+        with self._following:
+            positions = {
+                "tokens": tokens,
+                "segmentation": self._with_strip(segmentation),
+                "prompt_length": prompt_length,
+            }
+            self.mask.update(**positions)
+            self.attention.show(
+                array, kind=kind, title=title, mask=mask, maximum=maximum, **positions
+            )
 
     def close(self) -> None:
         """Close this widget and the views it hosts."""
@@ -164,9 +171,10 @@ class ExplorerView(View):
         return count
 
     def _follow_strip(self, _change: object) -> None:
-        for child in (self.mask, self.attention):
-            if child.segmentation is not None:
-                child.segmentation = self._with_strip(child.segmentation)
+        with self._following:
+            for child in (self.mask, self.attention):
+                if child.segmentation is not None:
+                    child.segmentation = self._with_strip(child.segmentation)
 
     def _follow_view(self, change: Mapping[str, Any]) -> None:
         self.mask.mask = "causal" if change["new"] == "causal" else "segment"

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import importlib.util
-import os
 import re
-import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
+import tools
 
 from segviz.widgets import View
 
@@ -35,20 +34,12 @@ NOISE = re.compile(
 )
 
 
-def _missing(reason: str) -> None:
-    if os.environ.get("SEGVIZ_REQUIRE_BROWSER") == "1":
-        pytest.fail(reason)
-    pytest.skip(reason)
-
-
 @pytest.fixture(scope="session")
 def browser() -> Iterator[Any]:
     """A headless Chromium."""
     if sync_playwright is None:
-        _missing("playwright is not installed")
-    path = next(filter(None, map(shutil.which, BROWSERS)), None)
-    if path is None:
-        _missing(f"no browser: none of {', '.join(BROWSERS)} is on the PATH")
+        tools.missing("playwright is not installed")
+    path = tools.find(*BROWSERS)
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=path, args=ARGUMENTS)
         yield browser
@@ -119,7 +110,7 @@ def settle(page: Any) -> None:
 def lab_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LabServer]:
     """A JupyterLab for the whole session."""
     if importlib.util.find_spec("jupyterlab") is None:
-        _missing("jupyterlab is not installed")
+        tools.missing("jupyterlab is not installed")
     server = LabServer(tmp_path_factory.mktemp("lab"))
     yield server
     server.stop()

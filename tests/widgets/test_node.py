@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import json
 import re
-import shutil
 import subprocess
 from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
 import pytest
+import tools
 
 from segviz.masks import causal_mask, segment_mask
 from segviz.segments import Segment, Segmentation
@@ -19,23 +19,25 @@ from segviz.widgets import assets, palette, scale
 HERE = Path(__file__).parent
 STATIC = HERE.parents[1] / "segviz" / "widgets" / "static"
 SCRIPTS = sorted(path.name for path in STATIC.glob("*.js"))
-NODE = shutil.which("node")
-needs_node = pytest.mark.skipif(NODE is None, reason="node is not installed")
 
 
 def _node(*arguments: object, given: str = "") -> str:
-    command = [str(NODE), *map(str, arguments)]
+    command = [tools.find("node"), *map(str, arguments)]
     done = subprocess.run(command, input=given, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout[-4000:] + done.stderr[-4000:]
     return done.stdout
 
 
-@needs_node
+def test_types():
+    command = [tools.find("tsc"), "-p", HERE / "tsconfig.json"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
 def test_pure_functions():
     _node("--test", *sorted(HERE.glob("*.test.mjs")))
 
 
-@needs_node
 @pytest.mark.parametrize("name", SCRIPTS)
 def test_joined_scripts_are_modules(name, tmp_path):
     # Joined, two names at the top level could clash; then this is no valid module.
@@ -90,7 +92,6 @@ def _random_segmentation(rng: np.random.Generator) -> Segmentation:
     )
 
 
-@needs_node
 def test_mask_and_edits_agree_with_python():
     rng = np.random.default_rng(0)
     cases = []
@@ -138,7 +139,6 @@ def _check_edits(segmentation: Segmentation, index: int, position: int, answer: 
     assert answer["toggled"] == dicts(segmentation.set_attention(index, kind))
 
 
-@needs_node
 @pytest.mark.parametrize("kind", scale.KINDS)
 def test_bytes_read_back_as_the_numbers_they_stand_for(kind):
     values = np.linspace(0 if kind == "sequential" else -0.8, 0.8, 301)[None]

@@ -34,7 +34,7 @@ async function renderExplorer({ model, el, host, signal }) {
   );
   const pair = node("div", "sv-pair");
   pair.append(places.mask, places.attention);
-  body.append(header, places.strip, pair, places.answer);
+  body.append(header, places.strip, places.answer, pair);
   let unanswered = "";
 
   function update() {

@@ -1,0 +1,128 @@
+"""Chats as tensors: token ids, segments, dense masks and labels.
+
+The segments are those that `model.chat` gives: `<|bos|>` is causal, the system turn and each user
+turn are bidirectional from their role token to their `<|end|>`, assistant turns are causal.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from random import Random
+from typing import TYPE_CHECKING
+
+import torch
+
+from segviz.tiny import world
+from segviz.tiny.tokenizer import (
+    ASSISTANT,
+    FOLLOWS,
+    FULL_STOP,
+    PAD,
+    SYSTEM,
+    USER,
+    render,
+    token_ids,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from transformers import PreTrainedTokenizerFast
+
+    from segviz.tiny.recipe import Mixture
+
+IGNORED = -100  # the label that torch's cross entropy leaves out
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Chats padded on the right to one length; every tensor is `[batch, token]`."""
+
+    ids: torch.Tensor
+    is_token: torch.Tensor
+    blocks: torch.Tensor
+    answers: torch.Tensor  # whether a token belongs to an answer, its <|end|> included
+    scored: torch.Tensor  # the tokens of answers that the chat determines
+
+    @property
+    def labels(self) -> torch.Tensor:
+        """The ids of the scored tokens; everything else is ignored."""
+        return self.ids.masked_fill(~self.scored, IGNORED)
+
+    def mask(self, kind: str) -> torch.Tensor:
+        """The dense mask, bool `[batch, 1, query, key]`: `kind` is "causal" or "segment"."""
+        return dense_mask(self.blocks if kind == "segment" else None, self.is_token)
+
+    def split(self, tokenizer: PreTrainedTokenizerFast, facts: int) -> Batch:
+        """The same chats with the first user segment cut in two behind so many facts."""
+        in_user = self.blocks == 1
+        (stop,) = token_ids(tokenizer, FULL_STOP)
+        stops = ((self.ids == stop) & in_user).cumsum(1)
+        # A token belongs to the second half when enough full stops stand before it.
+        second = in_user & (stops.roll(1, dims=1) >= facts)
+        return replace(self, blocks=self.blocks.masked_fill(second, int(self.blocks.max()) + 1))
+
+
+def dense_mask(blocks: torch.Tensor | None, is_token: torch.Tensor) -> torch.Tensor:
+    """Which keys each query may attend to, bool `[batch, 1, query, key]`; padding is no key.
+
+    Chats are padded on the right, so that a padding query has a key to look at.
+    """
+    length = is_token.shape[1]
+    mask = torch.ones(length, length, dtype=torch.bool).tril().expand(len(is_token), -1, -1)
+    if blocks is not None:
+        same = blocks[:, :, None] == blocks[:, None, :]
+        mask = mask | (same & (blocks != -1)[:, None, :])
+    return (mask & is_token[:, None, :])[:, None]
+
+
+def encode(
+    tokenizer: PreTrainedTokenizerFast,
+    examples: Sequence[world.Example],
+    *,
+    last_answer: bool = True,
+) -> Batch:
+    """Chats as one batch; without the last answer they end where generation starts."""
+    texts = [render(example, last_answer=last_answer) for example in examples]
+    rows = tokenizer(texts, add_special_tokens=False)["input_ids"]
+    longest = max(map(len, rows))
+    pad, system, user, assistant, follows = token_ids(
+        tokenizer, PAD, SYSTEM, USER, ASSISTANT, FOLLOWS
+    )
+    ids = torch.tensor([row + [pad] * (longest - len(row)) for row in rows])
+    is_token = ids != pad
+    is_role = (ids == system) | (ids == user) | (ids == assistant)
+    turn = is_role.cumsum(1) - 1  # -1 is <|bos|>
+    # Each token's role is the role token at the start of its turn.
+    start = torch.where(is_role, torch.arange(longest), -1).cummax(1).values
+    role = ids.gather(1, start.clamp(min=0))
+    in_answer = (role == assistant) & is_token
+    blocks = turn.masked_fill((turn < 0) | in_answer | ~is_token, -1)
+    answers = in_answer & ~is_role
+    # Facts that are repeated in any order may begin with any name.
+    begins_fact = (ids == follows).roll(-1, dims=1)
+    return Batch(ids, is_token, blocks, answers, answers & ~begins_fact)
+
+
+def draw_example(rng: Random, mixture: Mixture) -> world.Example:
+    """One training example; never one with held-out facts."""
+    weights = (mixture.chains, mixture.two_chains, mixture.repeat, mixture.reorder)
+    (kind,) = rng.choices(("chains", "two chains", "repeat", "reorder"), weights)
+    lengths = [mixture.longest] * 2
+    if kind != "two chains":
+        lengths = world.draw_lengths(rng, mixture.longest, mixture.most_facts)
+    facts = world.draw_facts(rng, lengths)
+    if kind == "repeat":
+        return world.draw_repeat(rng, facts)
+    if kind == "reorder":
+        return world.draw_reorder(rng, facts)
+    return world.draw_questions(rng, facts, mixture.most_questions)
+
+
+def draw_batches(
+    tokenizer: PreTrainedTokenizerFast, mixture: Mixture, size: int, seed: str
+) -> Iterator[Batch]:
+    """Training batches without end; the same ones for the same seed."""
+    rng = Random(seed)  # noqa: S311 - reproducible data, no secret
+    while True:
+        yield encode(tokenizer, [draw_example(rng, mixture) for _ in range(size)])
