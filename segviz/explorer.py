@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any, cast
 
 import traitlets
@@ -13,6 +14,9 @@ from segviz.widgets import ExplorerView
 if TYPE_CHECKING:
     from segviz.model import Messages, Model
     from segviz.prompts import Prompt
+
+FIRST_RUN = 0.5
+"""Seconds to wait for the first run before the explorer is displayed without it."""
 
 UNTUNED = (
     "untuned: these weights were never tuned for segment masks, so what they do under one is off "
@@ -62,7 +66,12 @@ def explore(
     """
     session = Session(model, prompt, max_new_tokens=max_new_tokens, **options)
     session.layer, session.head, session.view = layer, head, view
-    display(explorer_view(session))
+    shown = explorer_view(session)
+    with suppress(TimeoutError, RuntimeError):
+        # The static picture of a saved notebook is drawn when the explorer is displayed: a run
+        # that takes a blink may end first. One that fails says so in the explorer.
+        session.wait(FIRST_RUN)
+    display(shown)
     return session
 
 

@@ -8,6 +8,7 @@ import shutil
 import subprocess
 import sys
 from pathlib import Path
+from urllib.parse import quote
 
 COPIES = "segviz-notebooks"
 """The folder, in the current one, that installed notebooks are copied to."""
@@ -40,9 +41,11 @@ def open_lab(notebook: str | None = None, *, browser: bool = True, port: int | N
     path = find_notebook(notebook)
     command = [
         sys.executable,
-        *("-m", "jupyterlab", str(path)),
+        *("-m", "jupyterlab"),
         "--ServerApp.ip=127.0.0.1",
         f"--ServerApp.root_dir={path.parent}",
+        # So that the printed address leads to the notebook, too.
+        f"--LabApp.default_url=/lab/tree/{quote(path.name)}",
     ]
     if not browser:
         command.append("--no-browser")

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from enum import Enum
 from pathlib import Path
 from typing import Any, Final
 
 import torch
 from transformers import AutoModelForCausalLM, AutoTokenizer
+from transformers.utils import logging
 
 from segviz import tiny
 from segviz.model import Model
@@ -63,7 +66,7 @@ def load(
     try:
         hf_model: Any = AutoModelForCausalLM.from_pretrained(name, dtype=dtype, **options)
         tokenizer = AutoTokenizer.from_pretrained(name, **shared)
-    except OSError as error:
+    except (OSError, ValueError) as error:
         raise OSError(
             f"the model {str(name)!r} could not be loaded: {_first_line(error)}\n"
             "If it is on the hub: is the name right, is there a network, and if it is gated, did "
@@ -88,7 +91,8 @@ def _load_embedded(
     folder = tiny.folder(name, adapter)
     # It is stored in half precision and small enough to run in full.
     dtype = "float32" if dtype == "auto" else dtype
-    hf_model: Any = AutoModelForCausalLM.from_pretrained(folder, dtype=dtype, **options)
+    with _no_progress_bar():
+        hf_model: Any = AutoModelForCausalLM.from_pretrained(folder, dtype=dtype, **options)
     if "device_map" not in options:
         hf_model.to(device or "cpu")
     tuned: dict[str | None, MaskKind] = {"segment": "segment", "causal": "causal"}
@@ -99,6 +103,18 @@ def _load_embedded(
         adapter=adapter,
         default_mask=tuned.get(adapter),
     )
+
+
+@contextmanager
+def _no_progress_bar() -> Iterator[None]:
+    """A bar is for what takes time."""
+    shown = logging.is_progress_bar_enabled()
+    logging.disable_progress_bar()
+    try:
+        yield
+    finally:
+        if shown:
+            logging.enable_progress_bar()
 
 
 def _with_adapter(hf_model: Any, adapter: str | Path) -> Any:

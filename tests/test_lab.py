@@ -10,6 +10,8 @@ import subprocess
 import sys
 import time
 import urllib.request
+from pathlib import Path
+from urllib.parse import unquote
 
 import pytest
 
@@ -29,11 +31,18 @@ def started(monkeypatch):
     return commands
 
 
+def opened(command: list[str]) -> Path:
+    """The notebook that JupyterLab is told to open."""
+    options = dict(part.split("=", 1) for part in command if "=" in part)
+    name = options["--LabApp.default_url"].removeprefix("/lab/tree/")
+    return Path(options["--ServerApp.root_dir"]) / unquote(name)
+
+
 def test_it_opens_the_first_tutorial(started, capsys) -> None:
     assert cli.main(["lab"]) == 0
     [command] = started
     assert command[:3] == [sys.executable, "-m", "jupyterlab"]
-    assert command[3].endswith("notebooks/01_segment_masks.ipynb")
+    assert opened(command).as_posix().endswith("notebooks/01_segment_masks.ipynb")
     assert "--ServerApp.ip=127.0.0.1" in command
     assert "--no-browser" not in command
     assert not any("token" in argument or "password" in argument for argument in command)
@@ -41,15 +50,15 @@ def test_it_opens_the_first_tutorial(started, capsys) -> None:
 
 
 def test_options(started, tmp_path, monkeypatch) -> None:
-    own = tmp_path / "mine.ipynb"
+    own = tmp_path / "my notes.ipynb"
     own.write_text("{}")
     cli.main(["lab", str(own), "--no-browser", "--port", "9123"])
     cli.main(["lab", "01_segment_masks"])
     monkeypatch.chdir(tmp_path)
-    cli.main(["lab", "mine.ipynb"])
-    assert started[0][3] == started[2][3] == str(own)
+    cli.main(["lab", "my notes.ipynb"])
+    assert opened(started[0]) == opened(started[2]) == own
     assert {"--no-browser", "--ServerApp.port=9123"} <= set(started[0])
-    assert started[1][3].endswith("01_segment_masks.ipynb")
+    assert opened(started[1]).name == "01_segment_masks.ipynb"
 
 
 def test_as_root_it_warns(started, monkeypatch, capsys) -> None:
