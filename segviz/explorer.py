@@ -44,7 +44,7 @@ def explore(
 
     >>> import segviz as sv
     >>> session = sv.explore(sv.load(), sv.examples["chain"])  # doctest: +ELLIPSIS
-    ExplorerView(...)
+    <segviz...ExplorerView object at ...>
     >>> session.segmentation = session.segmentation.merge(1)  # as a double-click on its handle
 
     Args:

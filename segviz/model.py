@@ -113,8 +113,8 @@ class Model:
 
         >>> import segviz as sv
         >>> prompt = sv.load().prompt("Anna follows Ben.\n\nWho leads Anna?", split="\n\n")
-        >>> len(prompt.segmentation.segments)
-        2
+        >>> [segment.name for segment in prompt.segmentation.segments]
+        ['bos', 'text', 'text 2']
 
         Args:
             text: what the model reads.

@@ -132,7 +132,7 @@ def test_the_real_thing_listens_on_loopback_with_a_token(tmp_path) -> None:
 def wait_for_address(log, port: int) -> str:
     deadline = time.monotonic() + 60
     while time.monotonic() < deadline:
-        found = re.search(rf"http://127\.0\.0\.1:{port}/lab\S*token=\w+", log.read_text())
+        found = re.search(rf"http://127\.0\.0\.1:{port}/lab\S*token=\w+(?=\s)", log.read_text())
         if found:
             return found.group()
         time.sleep(0.2)

@@ -64,8 +64,8 @@ def test_every_part_renders_without_overlap(static_page, dark, width):
     assert abs(left["width"] - left["height"]) < 1
     assert left["x"] + left["width"] < right["x"]
     strip, answers = (page.locator(name).bounding_box() for name in (".sv-strip", ".sv-answers"))
-    assert strip["y"] + strip["height"] <= left["y"]
-    assert right["y"] + right["height"] <= answers["y"]
+    assert strip["y"] + strip["height"] <= answers["y"]
+    assert answers["y"] + answers["height"] <= left["y"]
     for text in ("test model", "ready", "system", "Segment mask", "layer 0", "Answers"):
         assert page.get_by_text(text, exact=True).first.is_visible()
 
