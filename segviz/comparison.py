@@ -146,15 +146,16 @@ def exact_divergence(
     parts = []
     for start in range(0, shared, _ROWS):
         rows = slice(start, min(start + _ROWS, shared))
-        p = segment_model.log_probabilities(segment.hidden[rows])
-        q = causal_model.log_probabilities(causal.hidden[rows]).to(p.device)
+        # On the CPU, since not every device knows float64.
+        p = segment_model.log_probabilities(segment.hidden[rows]).cpu().double()
+        q = causal_model.log_probabilities(causal.hidden[rows]).cpu().double()
         if p.shape != q.shape:
             raise ValueError(
                 f"the models have {p.shape[-1]} and {q.shape[-1]} tokens: next-token distributions "
                 "can only be compared over one vocabulary"
             )
-        parts.append((p.double().exp() * (p - q).double()).sum(dim=-1))
-    return np.concatenate([part.cpu().numpy() for part in parts])
+        parts.append((p.exp() * (p - q)).sum(dim=-1).numpy())
+    return np.concatenate(parts)
 
 
 def _bound(causal: Trace, segment: Trace) -> np.ndarray:
