@@ -25,7 +25,7 @@ def test_a_drag_changes_mask_attention_and_answer(lab):
     lab.open(lab.server.copy(NOTEBOOK))
     page = lab.run_all(wait_for=PLOT).page
     # The notebook's last cells split the user's turn and leave a picture.
-    page.wait_for_selector(".jp-OutputArea-output img")
+    page.wait_for_selector(".jp-OutputArea-output img", state="attached")
     lab.wait_kernel(f"{SETTLED} and len(session.segmentation.segments) == 5", timeout=60)
     explorer = page.locator(".sv-explorer").first
     assert answer(explorer, "segment") == answer(explorer, "causal") == "Lena"
