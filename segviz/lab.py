@@ -56,9 +56,18 @@ def open_lab(notebook: str | None = None, *, browser: bool = True, port: int | N
         command.append("--allow-root")
     print(f"segviz: opening {path}", flush=True)
     try:
-        return subprocess.run(command, check=False).returncode  # noqa: S603 (our own arguments)
+        return subprocess.run(command, check=False, env=_environment()).returncode  # noqa: S603
     except KeyboardInterrupt:
         return 0
+
+
+def _environment() -> dict[str, str]:
+    """The kernels' environment; what the user has set stays.
+
+    PyTorch's threads spin while they wait for each other. A small model on a machine that is busy
+    otherwise (with a browser, say) is then many times slower than with threads that sleep.
+    """
+    return {"OMP_WAIT_POLICY": "PASSIVE", **os.environ}
 
 
 def find_notebook(notebook: str | None) -> Path:

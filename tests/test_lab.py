@@ -22,8 +22,9 @@ from segviz import cli, lab
 def started(monkeypatch):
     commands: list[list[str]] = []
 
-    def run(command, check):
+    def run(command, check, env):
         assert not check
+        assert env["OMP_WAIT_POLICY"]
         commands.append(command)
         return subprocess.CompletedProcess(command, 0)
 
