@@ -3,7 +3,7 @@
 >>> import segviz as sv
 >>> model = sv.load()
 >>> model.trace(sv.examples["chain"], mask="segment", max_new_tokens=4).generated_text.strip()
-'Ben'
+'Lena'
 
 Names are imported when they are first used, so that ``import segviz`` costs next to nothing.
 """

@@ -53,6 +53,6 @@ print(sv.__file__, trace.generated_text, find_notebook(None), sep="\\n")"""
     )
     *_, file, answer, notebook = done.stdout.splitlines()
     assert Path(file).is_relative_to(installed)
-    assert answer == " Ivan"
+    assert answer == " Lena"
     assert Path(notebook) == tmp_path / "segviz-notebooks" / "01_segment_masks.ipynb"
     assert Path(notebook).is_file()

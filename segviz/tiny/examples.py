@@ -18,20 +18,20 @@ FLIPPING = ("chain", "chain-2", "chain-3")
 EASY = ("chain-short", "one-link")
 
 _USERS = {
-    # Leader: Ivan. Wrong after any split but the one behind the first fact.
+    # Leader: Lena. Wrong after any split but the one before the last fact.
     "chain": (
-        "Dora follows Hana. Fay follows Lena. Anna follows Fay. "
-        "Carl follows Kurt. Kurt follows Dora. Lena follows Ivan. Who leads Anna?"
+        "Kurt follows Fay. Ivan follows Kurt. Jane follows Carl. "
+        "Gus follows Anna. Fay follows Lena. Carl follows Gus. Who leads Ivan?"
     ),
-    # Leader: Emil.
+    # Leader: Anna.
     "chain-2": (
-        "Kurt follows Gus. Ivan follows Jane. Gus follows Ben. "
-        "Fay follows Kurt. Lena follows Ivan. Jane follows Emil. Who leads Lena?"
+        "Hana follows Dora. Carl follows Emil. Emil follows Gus. "
+        "Dora follows Ben. Gus follows Anna. Jane follows Hana. Who leads Carl?"
     ),
-    # Leader: Dora.
+    # Leader: Carl. Wrong after a split behind the third or the fourth fact.
     "chain-3": (
-        "Jane follows Fay. Hana follows Lena. Ben follows Ivan. "
-        "Fay follows Dora. Kurt follows Jane. Lena follows Ben. Who leads Kurt?"
+        "Anna follows Emil. Jane follows Fay. Emil follows Ben. "
+        "Hana follows Lena. Ben follows Carl. Fay follows Hana. Who leads Anna?"
     ),
     # Leader: Carl.
     "chain-short": "Ben follows Carl. Dora follows Emil. Anna follows Ben. Who leads Anna?",

@@ -59,7 +59,7 @@ class Lora:
 
     rank: int = 32
     alpha: int = 64
-    steps: int = 1500
+    steps: int = 2000
     rate: float = 4e-3
     mixture: Mixture = field(default_factory=lambda: ALL)
 
@@ -84,7 +84,7 @@ class Recipe:
         Stage("two links", TWO_LINKS, links=2, accuracy=0.9, most_steps=4000, hint=1.0),
         Stage("all", ALL, links=2, accuracy=0.85, most_steps=4000, hint=1.0),
     )
-    final_steps: int = 1500  # with a falling learning rate, behind the last gate
+    final_steps: int = 2500  # with a falling learning rate, behind the last gate
     warmup_steps: int = 50
     muon_rate: float = 0.015
     adam_rate: float = 4e-3

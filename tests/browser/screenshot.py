@@ -18,7 +18,7 @@ from .lab import LabServer, NotebookPage
 
 CELL = """\
 import segviz as sv
-session = sv.explore(sv.load(), sv.examples["chain"], layer=1, head=2, max_new_tokens=4)"""
+session = sv.explore(sv.load(), sv.examples["chain"], layer=1, head=3, max_new_tokens=4)"""
 
 
 def take(target: Path, *, dark: bool, width: int, edit: bool) -> None:
@@ -41,7 +41,7 @@ def take(target: Path, *, dark: bool, width: int, edit: bool) -> None:
             lab.wait_kernel("not session.busy")
             explorer = lab.page.locator(".sv-explorer").first
             if edit:
-                drag(lab.page, handle_point(explorer, 1), token_point(explorer, 29))
+                drag(lab.page, handle_point(explorer, 1), token_point(explorer, 25))
                 lab.wait_kernel("not session.busy")
             lab.page.mouse.move(0, 0)
             settle(lab.page)
