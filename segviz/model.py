@@ -183,24 +183,35 @@ class Model:
             raise ValueError(
                 f"mask={mask!r} is unknown; allowed are 'causal', 'segment' and a Segmentation"
             )
-        self._check_length(prompt, max_new_tokens)
-        generation = None
-        if max_new_tokens:
-            generation = generate_arguments(self.hf_model, self.tokenizer, max_new_tokens, options)
+        generation = self.check(prompt, max_new_tokens, **options)
+        if generation is not None:
             if on_token is not None:
                 generation["streamer"] = TokenStream(
                     self.tokenizer, on_token, generation.get("streamer")
                 )
             if generation["generation_config"].do_sample and seed is None:
                 seed = int(torch.randint(2**31, ()))
-        elif options:
-            raise TypeError(
-                f"{', '.join(options)}: decoding options without an answer; add max_new_tokens=…"
-            )
         with self._exclusive(cancel), _seeded(self.hf_model, seed):
             result = self._run(prompt, mask, generation, cancel)
         recipe = self._recipe(max_new_tokens, seed, options)
         return self._as_trace(prompt, mask, result, recipe)
+
+    def check(
+        self, prompt: Prompt, max_new_tokens: int = 0, **options: Any
+    ) -> dict[str, Any] | None:
+        """Raise what :meth:`trace` would raise for these arguments, without running anything.
+
+        Returns:
+            the arguments of ``generate``; None where there is nothing to generate.
+        """
+        self._check_length(prompt, max_new_tokens)
+        if max_new_tokens:
+            return generate_arguments(self.hf_model, self.tokenizer, max_new_tokens, options)
+        if options:
+            raise TypeError(
+                f"{', '.join(options)}: decoding options without an answer; add max_new_tokens=…"
+            )
+        return None
 
     def clear_cache(self) -> None:
         """Forget the prefixes kept for the next run, and free their memory."""
@@ -215,6 +226,8 @@ class Model:
         return self.hf_model.config.get_text_config(decoder=True)
 
     def _check_length(self, prompt: Prompt, max_new_tokens: int) -> None:
+        if not isinstance(max_new_tokens, int):
+            raise TypeError(f"max_new_tokens is an integer, not {max_new_tokens!r}")
         if max_new_tokens < 0:
             raise ValueError(f"max_new_tokens is {max_new_tokens}; it is 0 or more")
         limit = getattr(self._config, "max_position_embeddings", None)

@@ -85,6 +85,7 @@ class Session(traitlets.HasTraits):
 
     Raises:
         ValueError: a prompt the model cannot take.
+        TypeError, NotImplementedError: decoding options it cannot take.
         traitlets.TraitError: a segmentation of another length, no such layer, head or view.
     """
 
@@ -114,6 +115,7 @@ class Session(traitlets.HasTraits):
         **options: Any,
     ) -> None:
         prompt = model.as_prompt(prompt)
+        model.check(prompt, max_new_tokens, **{k: v for k, v in options.items() if k != "seed"})
         self._model = model
         self._max_new_tokens = max_new_tokens
         if options.get("do_sample"):

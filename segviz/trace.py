@@ -273,3 +273,5 @@ def _checked(index: int, count: int, what: str) -> int:
         return range(count)[index]
     except IndexError:
         raise IndexError(f"there is no {what} {index}: allowed are 0 to {count - 1}") from None
+    except TypeError:
+        raise TypeError(f"a {what} is an integer, not {index!r}") from None

@@ -15,7 +15,13 @@ FORMAT = 1
 
 
 def write(path: Path, tensors: Mapping[str, torch.Tensor], metadata: Mapping[str, Any]) -> None:
-    """Write a trace's tensors and metadata to ``path``, whole or not at all."""
+    """Write a trace's tensors and metadata to ``path``, whole or not at all.
+
+    Raises:
+        FileNotFoundError: no such folder.
+    """
+    if not path.parent.is_dir():
+        raise FileNotFoundError(f"there is no folder {str(path.parent)!r} to save {path.name!r} in")
     unfinished = path.with_name(path.name + ".part")
     text = json.dumps({"format": FORMAT, **metadata})
     try:

@@ -263,6 +263,8 @@ def test_bad_arguments(model, prompt) -> None:
         model.trace(prompt, mask=sv.Segmentation([sv.Segment(0, 4, "x")]))
     with pytest.raises(ValueError, match="max_new_tokens is -1"):
         model.trace(prompt, max_new_tokens=-1)
+    with pytest.raises(TypeError, match="max_new_tokens is an integer, not '4'"):
+        model.trace(prompt, max_new_tokens="4")
     with pytest.raises(TypeError, match="do_sample: decoding options without an answer"):
         model.trace(prompt, do_sample=True)
     with pytest.raises(ValueError, match="300 tokens exceed the 256 positions"):

@@ -159,6 +159,24 @@ def test_a_trace_from_elsewhere_can_be_shown(session, tmp_path) -> None:
         session.trace = foreign
 
 
+def test_what_the_model_cannot_take_is_refused_at_once(model, prompt) -> None:
+    with pytest.raises(TypeError, match="add do_sample=True"):
+        sv.Session(model, prompt, temperature=2.0)
+    with pytest.raises(NotImplementedError, match="num_beams=3"):
+        sv.Session(model, prompt, num_beams=3)
+    with pytest.raises(ValueError, match="exceed the 256 positions"):
+        sv.Session(model, prompt, max_new_tokens=250)
+
+
+def test_a_sampled_answer_changes_with_an_edit_and_not_by_chance(model, prompt) -> None:
+    session = sv.Session(model, prompt, max_new_tokens=12, do_sample=True).wait(60)
+    answers = [session.comparison.segment.token_ids]
+    session.run()
+    answers.append(session.comparison.segment.token_ids)
+    assert answers[0] == answers[1]
+    assert session.trace.recipe["seed"] is not None
+
+
 def test_rejections(session) -> None:
     with pytest.raises(traitlets.TraitError, match="spans 7 tokens, the prompt has 30"):
         session.segmentation = sv.Segmentation([sv.Segment(0, 7, "x")])
