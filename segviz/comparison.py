@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     from segviz.model import Messages, Model
     from segviz.prompts import Prompt
 
+_TINY = 1e-9
+
 _ROWS = 64
 """Positions whose full next-token distributions are held at a time."""
 
@@ -116,6 +118,7 @@ def compare(
         ValueError: what :meth:`segviz.Model.trace` raises; models with different vocabularies.
     """
     prompt = model.as_prompt(prompt)
+    options = model.with_seed(prompt, max_new_tokens, options)
     models: dict[MaskKind, Model] = {"causal": causal_model or model, "segment": model}
 
     def traced(mask: MaskKind) -> Trace:
@@ -125,7 +128,16 @@ def compare(
         )
 
     causal, segment = traced("causal"), traced("segment")
-    divergence = exact_divergence(models["causal"], causal, models["segment"], segment)
+    return compared(models["causal"], causal, model, segment)
+
+
+def compared(
+    causal_model: Model, causal: Trace, segment_model: Model, segment: Trace
+) -> Comparison:
+    """A comparison of two traces, with the exact divergence where they still allow it."""
+    if causal.hidden is None or segment.hidden is None:
+        return Comparison(causal, segment)
+    divergence = exact_divergence(causal_model, causal, segment_model, segment)
     return Comparison(causal, segment, divergence=divergence)
 
 
@@ -162,7 +174,7 @@ def _bound(causal: Trace, segment: Trace) -> np.ndarray:
     """A lower bound on the divergence, from the tokens that both traces keep."""
     bounds = np.zeros(shared_length(causal, segment))
     for position in range(len(bounds)):
-        ids, p, q = np.intersect1d(
+        _ids, p, q = np.intersect1d(
             segment.likely.token_ids[position],
             causal.likely.token_ids[position],
             assume_unique=True,
@@ -170,8 +182,19 @@ def _bound(causal: Trace, segment: Trace) -> np.ndarray:
         )
         log_p = segment.likely.log_probabilities[position, p].astype(float)
         log_q = causal.likely.log_probabilities[position, q].astype(float)
-        rest_p, rest_q = 1 - np.exp(log_p).sum(), 1 - np.exp(log_q).sum()
         bounds[position] = (np.exp(log_p) * (log_p - log_q)).sum()
-        if rest_p > 0 and rest_q > 0 and len(ids):
-            bounds[position] += rest_p * np.log(rest_p / rest_q)
+        rest_p, rest_q = 1 - np.exp(log_p).sum(), 1 - np.exp(log_q).sum()
+        # Tokens that only the segment trace keeps are less likely under the causal mask than all
+        # that its trace keeps: at most `most`, together. Of what that allows take the least.
+        only = np.delete(np.exp(segment.likely.log_probabilities[position].astype(float)), p)
+        least_kept = np.exp(causal.likely.log_probabilities[position, -1].astype(float))
+        most = min(len(only) * least_kept, rest_q)
+        only_p = only.sum()
+        only_q = min(most, rest_q * only_p / rest_p) if rest_p > _TINY else 0.0
+        bounds[position] += _term(only_p, only_q) + _term(rest_p - only_p, rest_q - only_q)
     return bounds
+
+
+def _term(p: float, q: float) -> float:
+    """One class's part of a divergence; what rounding has made of nothing counts as nothing."""
+    return p * np.log(p / q) if p > _TINY and q > _TINY else 0.0

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 import torch
@@ -42,8 +43,15 @@ _FIXED = {
     "disable_compile": True,
 }
 
-# Read only when sampling; a greedy run would be warned about them.
-_SAMPLING = ("temperature", "top_k", "top_p", "min_p", "typical_p", "top_h")
+# Read only when sampling; a greedy run is warned about other values than these.
+_SAMPLING = {
+    "temperature": 1.0,
+    "top_k": 50,
+    "top_p": 1.0,
+    "typical_p": 1.0,
+    "min_p": None,
+    "top_h": None,
+}
 
 
 def generate_arguments(
@@ -69,13 +77,17 @@ def generate_arguments(
     if options.get("assistant_model") is not None or options.get("custom_generate") is not None:
         raise NotImplementedError(_refusal("assistant_model or custom_generate"))
     given = options.pop("generation_config", None)
-    config = copy.deepcopy(given or model.generation_config)
+    config = copy.deepcopy(model.generation_config)
+    if given is not None:
+        config.update(
+            **{name: value for name, value in given.to_dict().items() if value is not None}
+        )
     sampling = bool(options.pop("do_sample", given is not None and given.do_sample))
     if not sampling:
-        for name in _SAMPLING:
+        for name, neutral in _SAMPLING.items():
             if options.get(name) is not None:
                 raise TypeError(f"{name} is for sampling: add do_sample=True, or leave {name} out")
-            setattr(config, name, None)
+            setattr(config, name, neutral)
     config.max_length = None
     unknown = config.update(**options, do_sample=sampling, max_new_tokens=max_new_tokens)
     if unknown:
@@ -97,6 +109,27 @@ def _check(config: GenerationConfig, options: dict[str, Any]) -> None:
         if options.get(name, value) != value:
             raise TypeError(f"{name}={options[name]!r} cannot be set: a run needs {value!r}")
         setattr(config, name, value)
+
+
+@contextmanager
+def only(config: GenerationConfig, model: PreTrainedModel) -> Iterator[None]:
+    """Keep ``generate`` from filling what ``config`` leaves open with the model's defaults.
+
+    They are part of ``config`` already, but for what was taken out on purpose.
+    """
+    own = model.generation_config
+    taken_out = {
+        name: value
+        for name, value in vars(own).items()  # type: ignore[arg-type]
+        if value is not None and getattr(config, name, value) is None
+    }
+    for name in taken_out:
+        setattr(own, name, None)
+    try:
+        yield
+    finally:
+        for name, value in taken_out.items():
+            setattr(own, name, value)
 
 
 def _refusal(what: str) -> str:

@@ -123,6 +123,7 @@ def explorer_view(session: Session) -> ExplorerView:
         follow_answer({"name": name, "new": getattr(session, name)})
     follow_pattern(None)
     session.draw = view.png
+    session.views.append(view)
     return view
 
 

@@ -23,6 +23,16 @@ class _Default(Enum):
     ADAPTER = "segment"
 
 
+# What concerns the repository, and not the weights.
+_TOKENIZER_OPTIONS = (
+    "revision",
+    "token",
+    "cache_dir",
+    "local_files_only",
+    "subfolder",
+    "trust_remote_code",
+)
+
 _DEFAULT: Final = _Default.ADAPTER
 
 
@@ -62,7 +72,7 @@ def load(
         variant = "segment" if adapter is _DEFAULT else adapter
         return _load_embedded(str(name), variant, dtype, device, options)
     adapter = None if adapter is _DEFAULT else adapter
-    shared = {key: options[key] for key in ("revision", "token", "cache_dir") if key in options}
+    shared = {key: options[key] for key in _TOKENIZER_OPTIONS if key in options}
     try:
         hf_model: Any = AutoModelForCausalLM.from_pretrained(name, dtype=dtype, **options)
         tokenizer = AutoTokenizer.from_pretrained(name, **shared)
@@ -76,7 +86,8 @@ def load(
         ) from error
     if adapter is not None:
         hf_model = _with_adapter(hf_model, adapter)
-    if "device_map" not in options:
+    # A quantized model has been put where it belongs.
+    if "device_map" not in options and getattr(hf_model, "hf_quantizer", None) is None:
         hf_model.to(device or ("cuda" if torch.cuda.is_available() else "cpu"))
     return Model(hf_model, tokenizer, name=str(name), adapter=adapter and str(adapter))
 

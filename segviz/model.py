@@ -62,7 +62,7 @@ class Model:
         self.hf_model = supported_model(hf_model)
         self.tokenizer = tokenizer
         self.name = name or self.hf_model.config.name_or_path or type(self.hf_model).__name__
-        self.adapter = adapter
+        self.adapter = None if adapter is None else str(adapter)
         self.default_mask: MaskKind | None = default_mask
         self._prefixes = PrefixCache()
         self._lock = threading.RLock()
@@ -179,9 +179,10 @@ class Model:
         prompt = self.as_prompt(prompt)
         if isinstance(mask, Segmentation):
             prompt, mask = prompt.with_segmentation(mask), "segment"
-        if mask not in ("causal", "segment"):
+        if not isinstance(mask, str) or mask not in ("causal", "segment"):
+            given = repr(mask) if isinstance(mask, str) else f"a {type(mask).__name__}"
             raise ValueError(
-                f"mask={mask!r} is unknown; allowed are 'causal', 'segment' and a Segmentation"
+                f"mask={given} is unknown; allowed are 'causal', 'segment' and a Segmentation"
             )
         generation = self.check(prompt, max_new_tokens, **options)
         if generation is not None:
@@ -213,8 +214,25 @@ class Model:
             )
         return None
 
+    def with_seed(
+        self, prompt: Prompt, max_new_tokens: int, options: dict[str, Any]
+    ) -> dict[str, Any]:
+        """The options of several runs that shall differ in nothing but what is varied.
+
+        Checks them like :meth:`check`, and draws a seed from torch's generator if they sample.
+        """
+        decoding = {name: value for name, value in options.items() if name != "seed"}
+        generation = self.check(prompt, max_new_tokens, **decoding)
+        sampling = generation is not None and generation["generation_config"].do_sample
+        if not sampling or options.get("seed") is not None:
+            return options
+        return {**options, "seed": int(torch.randint(2**31, ()))}
+
     def clear_cache(self) -> None:
-        """Forget the prefixes kept for the next run, and free their memory."""
+        """Forget the prefixes kept for the next run, and free their memory.
+
+        A change of the weights or of the active adapters is noticed without it.
+        """
         self._prefixes.clear()
 
     def log_probabilities(self, hidden: torch.Tensor) -> torch.Tensor:
@@ -226,7 +244,7 @@ class Model:
         return self.hf_model.config.get_text_config(decoder=True)
 
     def _check_length(self, prompt: Prompt, max_new_tokens: int) -> None:
-        if not isinstance(max_new_tokens, int):
+        if not isinstance(max_new_tokens, int | np.integer):
             raise TypeError(f"max_new_tokens is an integer, not {max_new_tokens!r}")
         if max_new_tokens < 0:
             raise ValueError(f"max_new_tokens is {max_new_tokens}; it is 0 or more")
@@ -266,7 +284,7 @@ class Model:
         if kind == "causal":
             segmentation = Segmentation([Segment(0, prompt.length, "prompt", "causal")])
         token_ids = np.asarray(prompt.token_ids)
-        weights = weights_state(list(self.hf_model.parameters()))
+        weights = weights_state(self.hf_model)
         prefix = self._prefixes.get(kind, weights)
         reuse = None
         if prefix is not None:
@@ -314,8 +332,8 @@ class Model:
             "adapter": self.adapter,
             "default_mask": self.default_mask,
             "dtype": str(self.hf_model.dtype).removeprefix("torch."),
-            "max_new_tokens": max_new_tokens,
-            "seed": seed,
+            "max_new_tokens": int(max_new_tokens),
+            "seed": None if seed is None else int(seed),
             "options": {name: repr(value) for name, value in options.items()},
             "segviz": __version__,
             "torch": torch.__version__,
@@ -326,8 +344,21 @@ class Model:
 @contextmanager
 def _seeded(model: PreTrainedModel, seed: int | None) -> Iterator[None]:
     """Seed the random number generators for one run, and give back their state."""
-    devices = {p.device for p in model.parameters() if p.device.type == "cuda"}
-    with torch.random.fork_rng(devices=devices, enabled=seed is not None):
-        if seed is not None:
-            torch.manual_seed(seed)
+    if seed is None:
         yield
+        return
+    # Not torch.manual_seed, which also seeds devices that no one would give back.
+    kinds = {parameter.device.type for parameter in model.parameters()}
+    cuda = {p.device.index for p in model.parameters() if p.device.type == "cuda"}
+    with torch.random.fork_rng(devices=cuda):
+        mps = torch.mps.get_rng_state() if "mps" in kinds else None
+        torch.default_generator.manual_seed(seed)
+        for index in cuda:
+            torch.cuda.default_generators[index].manual_seed(seed)
+        if mps is not None:
+            torch.mps.manual_seed(seed)
+        try:
+            yield
+        finally:
+            if mps is not None:
+                torch.mps.set_rng_state(mps)

@@ -17,7 +17,7 @@ _BLOCK_ELEMENTS = 1 << 24
 """Attention probabilities held at a time by the reductions: 64 MB in float32."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, eq=False, slots=True)
 class CapturedLayer:
     """What one layer left behind: enough to compute any row of any head's attention pattern.
 

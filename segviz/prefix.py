@@ -18,7 +18,7 @@ from segviz.segments import Segmentation
 from segviz.trace import LikelyTokens
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, eq=False, slots=True)
 class Prefix:
     """All that a run computed about the positions of its prompt.
 
@@ -83,6 +83,12 @@ def reusable_length(prefix: Prefix, token_ids: np.ndarray, view: np.ndarray) -> 
     return length
 
 
+# What decides in a layer of peft which adapters take part, and how much.
+_ADAPTER_STATE = ("active_adapters", "disable_adapters", "merged_adapters", "scaling")
+
+_SAMPLED = 8
+
+
 class PrefixCache:
     """The last prefix of each kind of mask, so that comparing two masks does not thrash."""
 
@@ -107,6 +113,23 @@ class PrefixCache:
             self._prefixes.clear()
 
 
-def weights_state(parameters: list[torch.nn.Parameter]) -> Hashable:
-    """Changes when a weight is replaced or written to, by an optimizer for instance."""
-    return tuple((parameter.data_ptr(), parameter._version) for parameter in parameters)  # noqa: SLF001
+def weights_state(model: torch.nn.Module) -> Hashable:
+    """Changes when what computes changes: a weight written to or replaced, an adapter switched.
+
+    Addresses and version counters tell of most; a few values of each tensor tell of writes through
+    ``.data``, which count no version.
+    """
+    tensors = [*model.parameters(), *model.buffers()]
+    samples: dict[torch.device, list[torch.Tensor]] = {}
+    for tensor in tensors:
+        if tensor.device.type != "meta" and tensor.numel():
+            few = tensor.detach().reshape(-1)[:_SAMPLED].float()
+            samples.setdefault(tensor.device, []).append(few)
+    values = tuple(torch.cat(few).cpu().numpy().tobytes() for few in samples.values())
+    versions = tuple((tensor.data_ptr(), tensor._version) for tensor in tensors)  # noqa: SLF001
+    adapters = tuple(
+        tuple(str(getattr(module, name, None)) for name in _ADAPTER_STATE)
+        for module in model.modules()
+        if hasattr(module, "active_adapters")
+    )
+    return versions, values, adapters

@@ -12,6 +12,7 @@ import numpy as np
 import torch
 from transformers import DynamicCache, PreTrainedModel
 
+from segviz.decoding import only
 from segviz.hook import Activity, active, current_activity, installed
 from segviz.patterns import CapturedLayer
 from segviz.prefix import Prefix, visibility
@@ -26,7 +27,7 @@ class RunCancelledError(Exception):
     """The run was cancelled before it was done; nothing of it is kept."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, eq=False, slots=True)
 class Result:
     """A run's outcome; tensors stay on the model's devices.
 
@@ -135,12 +136,15 @@ def run(
             _check_head(model, logits, recorder.hidden[-1][-1])
         if generation is not None:
             cache.crop(-1)
-            ids = model.generate(ids, past_key_values=cache, **generation)  # type: ignore[operator]
+            # Without a mask `generate` would take pad tokens in the prompt for padding.
+            every = torch.ones_like(ids)
+            with only(generation["generation_config"], model):
+                ids = model.generate(ids, attention_mask=every, past_key_values=cache, **generation)  # type: ignore[operator]
             _forward(model, ids[:, -1:], cache)  # so that the last token has its row, too
-    hidden = torch.cat(recorder.hidden)
+        hidden = torch.cat(recorder.hidden)
+        known = prefix.likely if prefix is not None else None
+        likely = _likely_tokens(model, hidden, known, reused)
     layers = recorder.layers(cache)
-    known = prefix.likely if prefix is not None else None
-    likely = _likely_tokens(model, hidden, known, reused)
     length = len(token_ids)
     return Result(
         generated_ids=tuple(ids[0, length:].tolist()),
@@ -183,15 +187,23 @@ def _running(
         activity.calls = 0
         recorder.observe_hidden(output[0], kwargs["past_key_values"].get_seq_length())
 
-    training = [module for module in model.modules() if module.training]
     hook = model.get_decoder().register_forward_hook(record, with_kwargs=True)
     try:
-        for module in training:
-            module.training = False
-        with torch.no_grad(), installed(model), active(activity):
+        with torch.no_grad(), _evaluating(model), installed(model), active(activity):
             yield
     finally:
         hook.remove()
+
+
+@contextmanager
+def _evaluating(model: torch.nn.Module) -> Iterator[None]:
+    """Switch dropout off, and give every module its own mode back."""
+    training = [module for module in model.modules() if module.training]
+    try:
+        for module in training:
+            module.training = False
+        yield
+    finally:
         for module in training:
             module.training = True
 
@@ -217,7 +229,7 @@ def _check_head(model: PreTrainedModel, logits: torch.Tensor, hidden: torch.Tens
 def logits_of(model: PreTrainedModel, hidden: torch.Tensor) -> torch.Tensor:
     """Logits ``[…, vocabulary]`` in float32 of final hidden states ``[…, hidden]``."""
     head: Any = model.get_output_embeddings()
-    with torch.no_grad():
+    with torch.no_grad(), _evaluating(head):
         return head(hidden).float()
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import secrets
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -12,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 import traitlets
 
-from segviz.comparison import Comparison
+from segviz.comparison import Comparison, compared
 from segviz.prompts import Prompt
 from segviz.run import RunCancelledError
 from segviz.segments import Segmentation
@@ -24,6 +23,8 @@ if TYPE_CHECKING:
 
 PAUSE = 0.15
 """Seconds without an edit after which a run begins while a boundary is being dragged."""
+
+_PATIENCE = 0.1
 
 AnswerState = Literal["waiting", "running", "done", "cancelled", "failed"]
 
@@ -37,7 +38,7 @@ class Answer:
     note: str = ""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, eq=False, slots=True)
 class Pattern:
     """The attention pattern that is looked at.
 
@@ -101,7 +102,9 @@ class Session(traitlets.HasTraits):
     )
     causal_answer = traitlets.Instance(Answer, (), help="The answer under the causal mask.")
     segment_answer = traitlets.Instance(Answer, (), help="The answer under the segment mask.")
-    stale = traitlets.Bool(help="The pattern is that of an earlier edit, or there is none yet.")
+    stale = traitlets.Bool(
+        default_value=True, help="The pattern is that of an earlier edit, or there is none yet."
+    )
     dragging = traitlets.Bool(help="A boundary is being dragged: runs wait for a pause.")
     busy = traitlets.Bool(help="A run is under way, or waits for a pause.")
     error = traitlets.Unicode(help="Why the last run failed; '' if it did not.")
@@ -115,18 +118,17 @@ class Session(traitlets.HasTraits):
         **options: Any,
     ) -> None:
         prompt = model.as_prompt(prompt)
-        model.check(prompt, max_new_tokens, **{k: v for k, v in options.items() if k != "seed"})
         self._model = model
         self._max_new_tokens = max_new_tokens
-        if options.get("do_sample"):
-            # One seed for all runs: an answer changes with an edit, not by chance.
-            options.setdefault("seed", secrets.randbelow(2**31))
-        self._options = options
+        # One seed for all runs: an answer changes with an edit, not by chance.
+        self._options = model.with_seed(prompt, max_new_tokens, options)
         self._traces: dict[MaskKind, Trace] = {}
         self._answered: set[MaskKind] = set()
         self._state = threading.RLock()
         self._worker = Worker(self._state, on_idle=self._settled)
         self._revision = 0
+        self.views: list[Any] = []
+        """The explorers that show this session."""
         self.draw: Callable[[], bytes] | None = None
         """Draws the explorer of this session, once there is one, as a PNG."""
         super().__init__(prompt=prompt, segmentation=prompt.segmentation)
@@ -179,7 +181,7 @@ class Session(traitlets.HasTraits):
     def comparison(self) -> Comparison:
         """Both traces side by side; reading waits for the run of the latest edit."""
         self.wait()
-        return Comparison(self._traces["causal"], self._traces["segment"])
+        return compared(self._model, self._traces["causal"], self._model, self._traces["segment"])
 
     def wait(self, timeout: float | None = None) -> Session:
         """Wait until the latest edit has been run.
@@ -198,13 +200,30 @@ class Session(traitlets.HasTraits):
 
     def stop(self) -> None:
         """Cancel the run under way; what is there stays."""
-        self._worker.cancel()
+        with self._state:
+            self._worker.cancel()
+            self._mark(self._revision, "cancelled")
 
     def run(self) -> None:
         """Run both masks again, for instance after the weights have changed."""
+        self._model.clear_cache()
         with self._state:
             self._forget()
+            self._look()
             self._run_soon()
+
+    def close(self) -> None:
+        """Close the explorers of this session, and free its traces."""
+        self.stop()
+        self._worker.wait()
+        for view in self.views:
+            view.close()
+        self.views.clear()
+        self.unobserve_all()
+        with self._state:
+            self._forget()
+            self.draw = None
+            self.pattern = None
 
     def snapshot(self) -> None:
         """Leave a static picture of the explorer in the notebook, which shows on GitHub, too.
@@ -331,7 +350,13 @@ class Session(traitlets.HasTraits):
 
         def heard(token: str) -> None:
             tokens.append(token)
-            self._answer(revision, kind, Answer(tuple(tokens), "running"))
+            # The model is locked here. Who holds the session's state may be waiting for the model,
+            # so never wait for the state: the next token, or the end, brings this one, too.
+            if self._state.acquire(timeout=_PATIENCE):
+                try:
+                    self._answer(revision, kind, Answer(tuple(tokens), "running"))
+                finally:
+                    self._state.release()
 
         self._answer(revision, kind, Answer(state="running"))
         return self._model.trace(
@@ -362,11 +387,11 @@ class Session(traitlets.HasTraits):
         with self._state:
             if revision != self._revision:
                 return
-            for kind in _KINDS:
-                answer: Answer = getattr(self, f"{kind}_answer")
-                if answer.state != "done":
-                    self.set_trait(f"{kind}_answer", replace(answer, state=state, note=note))
             self.error = note
+            for kind in _KINDS:
+                if kind not in self._answered:
+                    answer: Answer = getattr(self, f"{kind}_answer")
+                    self.set_trait(f"{kind}_answer", replace(answer, state=state, note=note))
 
 
 _KINDS: tuple[MaskKind, MaskKind] = ("segment", "causal")

@@ -23,6 +23,12 @@ def supported_model(model: Any) -> PreTrainedModel:
         NotImplementedError: an architecture that is not supported; the sentence says why.
     """
     if not isinstance(model, PreTrainedModel) and hasattr(model, "get_base_model"):
+        adapter = getattr(model, "active_peft_config", None)
+        if getattr(adapter, "is_prompt_learning", False):
+            raise NotImplementedError(
+                f"{type(adapter).__name__} puts virtual tokens before the prompt, which belong to "
+                "no segment; segviz supports adapters inside of the layers, such as LoRA"
+            )
         model = model.get_base_model()
     if not isinstance(model, PreTrainedModel):
         raise TypeError(

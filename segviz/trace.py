@@ -22,7 +22,7 @@ LIKELY_TOKENS = 64
 """How many of the most likely next tokens a trace keeps per position."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, eq=False, slots=True)
 class LikelyTokens:
     """The most likely next tokens of every position.
 
@@ -35,7 +35,7 @@ class LikelyTokens:
     log_probabilities: np.ndarray
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, eq=False, kw_only=True)
 class Trace:
     """One run of a model over a prompt, and over what it generated.
 

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import logging
 import threading
 import time
 from collections.abc import Callable
+
+_log = logging.getLogger(__name__)
 
 Job = Callable[[threading.Event], object]
 """Called in the worker's thread; returns soon after its event is set, and raises nothing."""
@@ -68,7 +71,10 @@ class Worker:
             RuntimeError: called by a job, which would wait for itself.
         """
         if threading.current_thread() is self._thread:
-            raise RuntimeError("this is called by the very run that it would wait for")
+            raise RuntimeError(
+                "this is called by the very run that it would wait for: an observer uses what it "
+                "is given (change.new), and leaves waiting to others"
+            )
         with self._changed:
             return self._changed.wait_for(lambda: self._thread is None, timeout)
 
@@ -81,7 +87,14 @@ class Worker:
                 cancel = self._cancel
                 if job is None:
                     self._thread = None
-                    self._on_idle()
                     self._changed.notify_all()
+                    self._guarded(self._on_idle)
                     return
-            job(cancel)
+            self._guarded(job, cancel)
+
+    def _guarded(self, function: Callable[..., object], *arguments: object) -> None:
+        """Call somebody's function; an exception from it must not end the thread."""
+        try:
+            function(*arguments)
+        except Exception:  # noqa: BLE001 (logged)
+            _log.exception("an observer of a run failed")

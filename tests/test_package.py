@@ -30,7 +30,7 @@ LAYERS = {
     "hook": {"segments", "masks", "attention"},
     "decoding": set(),
     "support": set(),
-    "run": {"segments", "hook", "patterns", "prefix", "trace"},
+    "run": {"segments", "hook", "decoding", "patterns", "prefix", "trace"},
     "model": {"segments", "prompts", "decoding", "prefix", "run", "support", "trace"},
     "tiny": {"segments", "masks", "prompts"},
     "loading": {"model", "tiny", "trace"},
