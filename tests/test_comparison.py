@@ -82,6 +82,11 @@ def test_divergence_of_two_traces_alone_is_a_lower_bound(model, prompt, tmp_path
     np.testing.assert_array_equal(loaded.difference(2, 1), exact.difference(2, 1))
 
 
+def test_sampled_answers_share_their_seed(model, prompt) -> None:
+    pair = sv.compare(model, prompt, 4, do_sample=True)
+    assert pair.causal.recipe["seed"] == pair.segment.recipe["seed"] is not None
+
+
 def test_a_pair_of_models(prompt) -> None:
     segment_model, causal_model = (
         sv.Model(reference.make("llama", seed), reference.tokenizer()) for seed in (3, 4)

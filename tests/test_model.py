@@ -11,6 +11,7 @@ from transformers import (
     AutoModelForCausalLM,
     AutoModelForSeq2SeqLM,
     Gemma2Config,
+    GenerationConfig,
     GraniteConfig,
     Qwen3NextConfig,
     T5Config,
@@ -142,6 +143,14 @@ def test_a_peft_model_runs_with_its_adapter(prompt) -> None:
     assert abs(adapted.trace(prompt).attention(2, 0) - plain).max() > 1e-3
 
 
+def test_prompt_learning_is_refused() -> None:
+    peft = pytest.importorskip("peft", reason="peft is an optional dependency")
+    config = peft.PromptTuningConfig(task_type="CAUSAL_LM", num_virtual_tokens=4)
+    tuned = peft.get_peft_model(reference.make("llama"), config)
+    with pytest.raises(NotImplementedError, match="virtual tokens"):
+        sv.Model(tuned, reference.tokenizer())
+
+
 # Decoding
 
 
@@ -175,6 +184,30 @@ def test_greedy_is_the_default_whatever_the_model_says(prompt) -> None:
     model.hf_model.generation_config.temperature = 5.0
     assert model.trace(prompt, max_new_tokens=9).token_ids == expected
     assert model.hf_model.generation_config.temperature == 5.0
+
+
+def test_defaults_of_the_model_that_a_run_cannot_take_are_left_out_and_put_back(prompt) -> None:
+    model = sv.Model(reference.make("llama"), reference.tokenizer())
+    expected = model.trace(prompt, max_new_tokens=9).token_ids
+    defaults = model.hf_model.generation_config
+    defaults.cache_implementation, defaults.max_length, defaults.min_p = "static", 15, 0.5
+    assert model.trace(prompt, max_new_tokens=9).token_ids == expected
+    assert (defaults.cache_implementation, defaults.max_length, defaults.min_p) == (
+        "static",
+        15,
+        0.5,
+    )
+    defaults.num_beams = 3
+    with pytest.raises(NotImplementedError, match="num_beams=3"):
+        model.trace(prompt, max_new_tokens=3, generation_config=GenerationConfig())
+
+
+def test_a_whole_generation_config(model, prompt) -> None:
+    config = GenerationConfig(do_sample=True, temperature=2.0)
+    trace = model.trace(prompt, max_new_tokens=9, generation_config=config, seed=4)
+    options = {"do_sample": True, "temperature": 2.0}
+    expected = model.trace(prompt, max_new_tokens=9, seed=4, **options)
+    assert trace.token_ids == expected.token_ids
 
 
 def test_streaming(model, prompt, capsys) -> None:
@@ -259,6 +292,8 @@ def test_decoding_options_that_are_refused(model, prompt, options, error, senten
 def test_bad_arguments(model, prompt) -> None:
     with pytest.raises(ValueError, match="mask='segments' is unknown; allowed are 'causal'"):
         model.trace(prompt, mask="segments")
+    with pytest.raises(ValueError, match="mask=a ndarray is unknown"):
+        model.trace(prompt, mask=sv.causal_mask(20))
     with pytest.raises(ValueError, match="spans 4 tokens, the prompt has 20"):
         model.trace(prompt, mask=sv.Segmentation([sv.Segment(0, 4, "x")]))
     with pytest.raises(ValueError, match="max_new_tokens is -1"):

@@ -22,5 +22,6 @@ def test_the_code_runs() -> None:
 
 def test_there_are_two_commands_and_a_picture() -> None:
     assert len(re.findall(r"^python3 -m venv", README, re.MULTILINE)) == 2
+    assert "@@" not in README
     for picture in re.findall(r"!\[[^\]]*\]\(([^)]+)\)", README):
         assert (Path(__file__).parents[1] / picture).is_file()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import random
 
 import numpy as np
@@ -152,6 +153,42 @@ def test_weights_that_changed_are_not_mixed_with_a_kept_prefix() -> None:
     with torch.no_grad():
         model.hf_model.model.layers[0].self_attn.q_proj.weight.mul_(-1)
     assert_equals_eager(model, model.trace(prompt), prompt, "segment")
+
+
+def test_weights_written_through_data_and_switched_adapters_are_noticed() -> None:
+    peft = pytest.importorskip("peft", reason="peft is an optional dependency")
+    config = peft.LoraConfig(target_modules=["q_proj"], r=4, init_lora_weights=False)
+    adapted = peft.get_peft_model(reference.make("llama"), config, adapter_name="a")
+    adapted.add_adapter("b", config)
+    model = sv.Model(adapted, reference.tokenizer())
+    prompt = reference.random_prompt(20, 5)
+    seen = []
+    for change in (
+        lambda: adapted.set_adapter("a"),
+        lambda: adapted.set_adapter("b"),
+        lambda: model.hf_model.model.layers[0].self_attn.q_proj.base_layer.weight.data.mul_(-2),
+        adapted.merge_adapter,
+    ):
+        change()
+        trace = model.trace(prompt)
+        assert_equals_eager(model, trace, prompt, "segment")
+        seen.append(trace.attention(0, 0))
+    with adapted.disable_adapter():
+        assert_equals_eager(model, model.trace(prompt), prompt, "segment")
+    for before, after in itertools.pairwise(seen[:3]):
+        assert np.abs(before - after).max() > 1e-3
+
+
+def test_a_pad_token_in_the_prompt_is_a_token_like_any_other() -> None:
+    model = sv.Model(reference.make("llama"), reference.tokenizer())
+    prompt = reference.random_prompt(20, 5)
+    model.hf_model.generation_config.pad_token_id = prompt.token_ids[7]
+    for mask in ("segment", "causal"):
+        trace = model.trace(prompt, mask, max_new_tokens=6)
+        segmentation = prompt.segmentation if mask == "segment" else None
+        answer = reference.eager_answer(model.hf_model, prompt, segmentation, 6)
+        assert trace.token_ids == prompt.token_ids + answer
+        assert_equals_eager(model, trace, prompt, mask)
 
 
 def test_bfloat16() -> None:

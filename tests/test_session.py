@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import threading
 
 import numpy as np
@@ -11,6 +12,7 @@ import torch
 import traitlets
 
 import segviz as sv
+from segviz.explorer import explorer_view
 
 SEGMENTS = [
     sv.Segment(0, 1, "bos", "causal"),
@@ -142,6 +144,59 @@ def test_a_run_that_fails_is_seen_and_the_session_works_on(session) -> None:
     session.model.trace = original
     session.segmentation = session.segmentation.move_boundary(1, 21)
     assert_fresh(session)
+
+
+def test_an_observer_that_raises_does_not_end_the_session(session) -> None:
+    def fail(_change) -> None:
+        raise ZeroDivisionError("an observer failed")
+
+    for name in ("segment_answer", "busy", "pattern"):
+        session.observe(fail, name)
+        with contextlib.suppress(ZeroDivisionError):
+            session.segmentation = session.segmentation.move_boundary(1, 20)
+        with contextlib.suppress(RuntimeError):
+            session.wait(60)
+        session.unobserve(fail, name)
+        session.segmentation = session.segmentation.move_boundary(1, 21)
+        assert_fresh(session)
+
+
+def test_an_observer_may_run_the_model_while_an_answer_streams(model, prompt) -> None:
+    session = sv.Session(model, prompt, max_new_tokens=100)
+    streaming, seen = threading.Event(), []
+    session.observe(lambda change: change["new"].tokens and streaming.set(), "segment_answer")
+    assert streaming.wait(60)
+    session.observe(lambda _: seen.append(model.trace(session.prompt, "causal")), "pattern")
+    session.layer = 1
+    session.wait(60)
+    assert seen
+    assert session.segment_answer.state == "done"
+
+
+def test_stopping_before_a_run_has_begun(session) -> None:
+    session.dragging = True
+    session.segmentation = session.segmentation.split(20)
+    session.stop()
+    with pytest.raises(RuntimeError, match="stopped"):
+        session.wait(60)
+    assert session.segment_answer.state == "cancelled"
+    assert session.causal_answer.state == "done"
+    session.dragging = False
+    session.run()
+    assert_fresh(session)
+
+
+def test_the_comparison_is_exact(session) -> None:
+    expected = sv.compare(session.model, session.prompt, 5).divergence()
+    np.testing.assert_allclose(session.comparison.divergence(), expected, atol=1e-4)
+
+
+def test_closing(session) -> None:
+    view = explorer_view(session)
+    assert session.views == [view]
+    session.close()
+    assert not session.views
+    assert view.comm is None
 
 
 def test_a_trace_from_elsewhere_can_be_shown(session, tmp_path) -> None:
