@@ -31,13 +31,19 @@ def answer(explorer, mask: str) -> str:
 def test_a_drag_changes_mask_attention_and_answer(lab):
     lab.open(lab.server.copy(NOTEBOOK))
     page = lab.run_all(wait_for=PLOT).page
-    # The notebook's last cells split the user's turn and leave a picture.
+    # The notebook's last cells split the user's turn, leave a picture, and mend the segments.
     page.wait_for_selector(".jp-OutputArea-output img", state="attached")
-    lab.wait_kernel(f"{SETTLED} and len(session.segmentation.segments) == 5", timeout=60)
+    lab.wait_kernel(f"{SETTLED} and session.segmentation == prompt.segmentation", timeout=60)
     explorer = page.locator(".sv-explorer").first
-    assert answer(explorer, "segment") == answer(explorer, "causal") == WRONG
+    assert answer(explorer, "segment") == RIGHT
 
-    # Writing the session from Python moves the page: the split is gone, the answer is right.
+    # Writing the session from Python moves the page: a split breaks the answer, and no split
+    # mends it.
+    lab.run_code(f"session.segmentation = prompt.segmentation.split({NEEDED})")
+    lab.wait_kernel(SETTLED)
+    settle(page)
+    assert explorer.locator(".sv-handle:not([hidden])").count() == 4
+    assert answer(explorer, "segment") == answer(explorer, "causal") == WRONG
     lab.run_code("session.segmentation = prompt.segmentation")
     lab.wait_kernel(SETTLED)
     settle(page)
