@@ -77,7 +77,8 @@ class Comparison:
 
         Exact where it was computed at run time (:func:`compare`). Two traces alone keep only the
         most likely tokens: then it is a lower bound, the divergence between the distributions over
-        the tokens that both traces keep and one class for all others.
+        the tokens that both traces keep, those that only the segment trace keeps as one class, and
+        all others as another.
 
         Returns:
             float64 ``[position]`` in nats, up to and including the position that predicts the

@@ -20,7 +20,7 @@ from segviz.prompts import Prompt, chat_prompt, text_prompt
 from segviz.run import Result, RunCancelledError, logits_of, run
 from segviz.segments import Segment, Segmentation
 from segviz.support import supported_model
-from segviz.trace import MaskKind, Trace
+from segviz.trace import MaskKind, Trace, with_response
 
 Messages = Sequence[Mapping[str, Any]]
 
@@ -185,13 +185,11 @@ class Model:
                 f"mask={given} is unknown; allowed are 'causal', 'segment' and a Segmentation"
             )
         generation = self.check(prompt, max_new_tokens, **options)
-        if generation is not None:
-            if on_token is not None:
-                generation["streamer"] = TokenStream(
-                    self.tokenizer, on_token, generation.get("streamer")
-                )
-            if generation["generation_config"].do_sample and seed is None:
-                seed = int(torch.randint(2**31, ()))
+        seed = _seed_for(generation, seed)
+        if generation is not None and on_token is not None:
+            generation["streamer"] = TokenStream(
+                self.tokenizer, on_token, generation.get("streamer")
+            )
         with self._exclusive(cancel), _seeded(self.hf_model, seed):
             result = self._run(prompt, mask, generation, cancel)
         recipe = self._recipe(max_new_tokens, seed, options)
@@ -223,10 +221,7 @@ class Model:
         """
         decoding = {name: value for name, value in options.items() if name != "seed"}
         generation = self.check(prompt, max_new_tokens, **decoding)
-        sampling = generation is not None and generation["generation_config"].do_sample
-        if not sampling or options.get("seed") is not None:
-            return options
-        return {**options, "seed": int(torch.randint(2**31, ()))}
+        return {**decoding, "seed": _seed_for(generation, options.get("seed"))}
 
     def clear_cache(self) -> None:
         """Forget the prefixes kept for the next run, and free their memory.
@@ -305,16 +300,13 @@ class Model:
         self, prompt: Prompt, kind: MaskKind, result: Result, recipe: dict[str, Any]
     ) -> Trace:
         generated = list(result.generated_ids)
-        segmentation = prompt.segmentation
-        if generated:
-            segmentation = segmentation.append(len(generated), "response")
         texts = [token_text(self.tokenizer, generated[: i + 1]) for i in range(len(generated))]
         return Trace(
             tokens=(*prompt.tokens, *texts),
             token_ids=(*prompt.token_ids, *generated),
             prompt_length=prompt.length,
             generated_text=str(self.tokenizer.decode(generated, skip_special_tokens=True)),
-            segmentation=segmentation,
+            segmentation=with_response(prompt.segmentation, prompt.length + len(generated)),
             mask_kind=kind,
             layers=result.layers,
             likely=result.likely,
@@ -339,6 +331,13 @@ class Model:
             "torch": torch.__version__,
             "transformers": transformers.__version__,
         }
+
+
+def _seed_for(generation: dict[str, Any] | None, seed: int | None) -> int | None:
+    """The seed of a run: the one given, or one drawn from torch's generator if it samples."""
+    if seed is None and generation is not None and generation["generation_config"].do_sample:
+        return int(torch.randint(2**31, ()))
+    return seed
 
 
 @contextmanager

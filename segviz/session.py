@@ -15,7 +15,7 @@ from segviz.comparison import Comparison, compared
 from segviz.prompts import Prompt
 from segviz.run import RunCancelledError
 from segviz.segments import Segmentation
-from segviz.trace import MaskKind, Trace
+from segviz.trace import MaskKind, Trace, with_response
 from segviz.worker import Worker
 
 if TYPE_CHECKING:
@@ -25,6 +25,7 @@ PAUSE = 0.15
 """Seconds without an edit after which a run begins while a boundary is being dragged."""
 
 _PATIENCE = 0.1
+"""Seconds that a streamed token waits for the session's state before it is left to the next one."""
 
 AnswerState = Literal["waiting", "running", "done", "cancelled", "failed"]
 
@@ -271,7 +272,7 @@ class Session(traitlets.HasTraits):
             if "causal" in self._traces:
                 # The causal run is the same under any segments; only their names move.
                 causal = self._traces["causal"]
-                labelled = _labelled(change["new"], len(causal.tokens))
+                labelled = with_response(change["new"], len(causal.tokens))
                 self._traces["causal"] = replace(causal, segmentation=labelled)
             self._look()
             self._run_soon()
@@ -303,7 +304,7 @@ class Session(traitlets.HasTraits):
                 array,
                 trace.mask(layer)[:length, :length],
                 trace.tokens[:length],
-                _labelled(self.prompt.segmentation, length),
+                with_response(self.prompt.segmentation, length),
                 trace.prompt_length,
             )
 
@@ -395,9 +396,3 @@ class Session(traitlets.HasTraits):
 
 
 _KINDS: tuple[MaskKind, MaskKind] = ("segment", "causal")
-
-
-def _labelled(prompt_segments: Segmentation, length: int) -> Segmentation:
-    """The prompt's segments, and a response up to ``length`` positions."""
-    generated = length - prompt_segments.length
-    return prompt_segments.append(generated, "response") if generated else prompt_segments

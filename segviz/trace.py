@@ -257,6 +257,12 @@ class Trace:
         return _checked(layer, len(self.layers), "layer")
 
 
+def with_response(prompt_segments: Segmentation, length: int) -> Segmentation:
+    """The prompt's segments, and one causal ``response`` up to ``length`` positions, if any."""
+    generated = length - prompt_segments.length
+    return prompt_segments.append(generated, "response") if generated else prompt_segments
+
+
 # The fields that JSON holds as they are.
 _AS_THEY_ARE = (
     "tokens",

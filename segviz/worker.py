@@ -10,7 +10,7 @@ from collections.abc import Callable
 _log = logging.getLogger(__name__)
 
 Job = Callable[[threading.Event], object]
-"""Called in the worker's thread; returns soon after its event is set, and raises nothing."""
+"""Called in the worker's thread; returns soon after its event is set. What it raises is logged."""
 
 
 class Worker:
