@@ -20,6 +20,7 @@ PACKAGE = Path(sv.__file__).parent
 LAYERS = {
     "segments": set(),
     "masks": {"segments"},
+    "tiles": set(),
     "labels": set(),
     "prompts": {"segments"},
     "patterns": set(),
@@ -35,7 +36,7 @@ LAYERS = {
     "tiny": {"segments", "masks", "prompts"},
     "loading": {"model", "tiny", "trace"},
     "comparison": {"trace"},
-    "widgets": {"segments", "masks", "labels"},
+    "widgets": {"segments", "masks", "tiles", "labels"},
     "worker": set(),
     "session": {"segments", "prompts", "comparison", "run", "trace", "worker"},
     "explorer": {"session", "widgets"},

@@ -96,6 +96,6 @@ class AnswerView(View):
 
     def png(self) -> bytes:
         """The answers as a picture."""
-        from segviz.widgets import drawing  # noqa: PLC0415 - matplotlib loads when a picture is made
+        from segviz.widgets.drawing.answer import answer_png  # noqa: PLC0415 - matplotlib is slow to load
 
-        return drawing.answer_png(self.causal, self.segment, self.untuned)
+        return answer_png(self.causal, self.segment, self.untuned)

@@ -155,6 +155,6 @@ class AttentionView(SegmentedView):
         """The heat map as a picture; None before anything was shown."""
         if self.encoded is None:
             return None
-        from segviz.widgets import drawing  # noqa: PLC0415 - matplotlib loads when a picture is made
+        from segviz.widgets.drawing.matrices import attention_png  # noqa: PLC0415 - matplotlib is slow to load
 
-        return drawing.attention_png(self.encoded, self.segments, self.prompt_length, self.heading)
+        return attention_png(self.encoded, self.segments, self.prompt_length, self.heading)

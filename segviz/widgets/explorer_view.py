@@ -149,9 +149,9 @@ class ExplorerView(View):
 
     def png(self) -> bytes:
         """All views as one picture."""
-        from segviz.widgets import drawing  # noqa: PLC0415 - matplotlib loads when a picture is made
+        from segviz.widgets.drawing.explorer import explorer_png  # noqa: PLC0415 - matplotlib is slow to load
 
-        return drawing.explorer_png(self)
+        return explorer_png(self)
 
     @traitlets.validate("layer")
     def _valid_layer(self, proposal: Mapping[str, Any]) -> int:

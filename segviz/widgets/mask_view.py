@@ -71,9 +71,9 @@ class MaskView(SegmentedView):
 
     def png(self) -> bytes:
         """The mask as a picture."""
-        from segviz.widgets import drawing  # noqa: PLC0415 - matplotlib loads when a picture is made
+        from segviz.widgets.drawing.matrices import mask_png  # noqa: PLC0415 - matplotlib is slow to load
 
-        return drawing.mask_png(self.segments, self.mask, self.window, self.prompt_length)
+        return mask_png(self.segments, self.mask, self.window, self.prompt_length)
 
 
 def checked_prompt_length(length: int | None, segments: list[dict[str, Any]]) -> int | None:

@@ -13,6 +13,8 @@ from typing import Literal, get_args
 
 import numpy as np
 
+from segviz.tiles import pooled
+
 Kind = Literal["sequential", "diverging"]
 KINDS: tuple[Kind, ...] = get_args(Kind)
 COLORMAPS: dict[Kind, str] = {"sequential": "viridis", "diverging": "coolwarm"}
@@ -53,7 +55,8 @@ def encode(
         maximum: the value of byte 255; the largest visible one unless given.
     """
     factor = max(1, -(-max(values.shape) // MAX_SIDE))
-    values, visible = _pooled(values, mask, factor)
+    visible = np.ones(values.shape, bool) if mask is None else mask.astype(bool)
+    values, visible = pooled(values, visible, factor)
     if maximum is None:
         maximum = float(np.abs(values).max(initial=0.0, where=visible))
     span = 254 if kind == "sequential" else 127
@@ -75,23 +78,3 @@ def table(kind: Kind) -> np.ndarray:
 
     positions = np.clip((np.arange(256) - 1) / 254, 0, 1)
     return np.round(colormaps[COLORMAPS[kind]](positions)[:, :3] * 255).astype(np.uint8)
-
-
-def _pooled(
-    values: np.ndarray, mask: np.ndarray | None, factor: int
-) -> tuple[np.ndarray, np.ndarray]:
-    """Values and visibility, each ``factor`` × ``factor`` block as its cell furthest from 0."""
-    visible = np.ones(values.shape, bool) if mask is None else mask.astype(bool)
-    if factor == 1:
-        return values, visible
-    pad = [(0, -side % factor) for side in values.shape]
-    rows, columns = (-(-side // factor) for side in values.shape)
-
-    def blocks(array: np.ndarray) -> np.ndarray:
-        padded = np.pad(array, pad) if any(map(any, pad)) else array
-        return padded.reshape(rows, factor, columns, factor)
-
-    cells = blocks(np.where(visible, values, 0))
-    highest, lowest = cells.max(axis=(1, 3)), cells.min(axis=(1, 3))
-    furthest = np.where(highest >= -lowest, highest, lowest)
-    return furthest, np.asarray(blocks(visible).any(axis=(1, 3)))

@@ -43,6 +43,6 @@ class TokenStrip(SegmentedView):
 
     def png(self) -> bytes:
         """The strip as a picture."""
-        from segviz.widgets import drawing  # noqa: PLC0415 - matplotlib loads when a picture is made
+        from segviz.widgets.drawing.strip import strip_png  # noqa: PLC0415 - matplotlib is slow to load
 
-        return drawing.strip_png(self.tokens, self.segments)
+        return strip_png(self.tokens, self.segments)

@@ -1,52 +1,16 @@
-"""The views' behaviour, on static pages: what a hand does and an eye sees."""
+"""The views together on static pages: what a hand does and an eye sees."""
 
 from __future__ import annotations
 
 import numpy as np
 import pytest
 
-from segviz.masks import segment_mask
 from segviz.segments import Segment, Segmentation
-from segviz.widgets import AnswerView, AttentionView, ExplorerView, MaskView, TokenStrip, palette
-from segviz.widgets.scale import table
+from segviz.widgets import AnswerView, AttentionView, ExplorerView, MaskView, TokenStrip
 
-from .actions import cell_color, drag, handle_point, hover_cell, segments, token_point
+from .actions import drag, handle_point, hover_cell, segments, token_point
 from .conftest import settle
-
-TOKENS = ["<s>", "Anna", " follows", " Ben", ".", "\n", " Who", " leads", " Anna", "?"]
-CHAT = Segmentation(
-    [Segment(0, 1, "bos", "causal"), Segment(1, 5, "system"), Segment(5, 10, "user")]
-)
-WHOLE = CHAT.append(2, "response")
-ALL = [*TOKENS, " Kurt", "<|end|>"]
-HIDDEN, CAUSAL, ADDED = 0, 1, 2
-
-
-def explorer(**options) -> ExplorerView:
-    view = ExplorerView(
-        TOKENS, CHAT, layers=3, heads=4, kv_heads=2, title="test model", status="ready", **options
-    )
-    mask = segment_mask(WHOLE)
-    attention = np.where(mask, 0.001, 0).astype(np.float32)
-    attention[7, 2] = 0.8
-    view.show(
-        attention, tokens=ALL, segmentation=WHOLE, prompt_length=10, mask=mask, title="layer 0"
-    )
-    view.answer.set("causal", [" Carl", "<|end|>"], state="done")
-    view.answer.set("segment", [" Kurt", "<|end|>"], state="done")
-    return view
-
-
-def rgb(color: str) -> list[int]:
-    return [int(color[i : i + 2], 16) for i in (1, 3, 5)]
-
-
-def mask_state(root, row: int, column: int, view: str = ".sv-mask") -> int:
-    """What a mask cell looks like: hidden (nothing painted), grey, or a segment's colour."""
-    *color, alpha = cell_color(root, view, row, column)
-    if alpha == 0:
-        return HIDDEN
-    return CAUSAL if max(color) - min(color) < 25 else ADDED
+from .samples import ADDED, ALL, CHAT, HIDDEN, TOKENS, WHOLE, explorer, mask_state
 
 
 @pytest.mark.parametrize("dark", [False, True], ids=["light", "dark"])
@@ -134,74 +98,6 @@ def test_a_drag_changes_the_mask_before_it_ends(static_page):
     assert "sv-outdated" in page.locator(".sv-place-attention").get_attribute("class")
 
 
-def test_the_whole_mask_is_the_rule(static_page):
-    whole = Segmentation(
-        [Segment(0, 2, "a", "causal"), Segment(2, 5, "b"), Segment(5, 9, "c")]
-    ).append(1, "response")
-    page = static_page(MaskView(whole, prompt_length=9))
-    root = page.locator("#segviz")
-    expected = np.where(np.tri(10, dtype=bool), CAUSAL, np.where(segment_mask(whole), ADDED, 0))
-    seen = [[mask_state(root, row, column) for column in range(10)] for row in range(10)]
-    assert seen == expected.tolist()
-    assert cell_color(root, ".sv-mask", 2, 4)[:3] == rgb(palette.SEGMENTS[1])
-    assert cell_color(root, ".sv-mask", 4, 2)[:3] == rgb(palette.CAUSAL)
-
-
-def test_the_causal_mask_adds_nothing(static_page):
-    page = static_page(MaskView(CHAT, mask="causal"))
-    root = page.locator("#segviz")
-    assert mask_state(root, 1, 3) == HIDDEN
-    assert mask_state(root, 3, 1) == CAUSAL
-    assert page.get_by_text("added by the segment mask").is_hidden()
-
-
-def test_a_window(static_page):
-    page = static_page(MaskView(CHAT, window=2))
-    root = page.locator("#segviz")
-    assert [mask_state(root, 6, column) for column in (0, 4, 5, 6, 9)] == [
-        HIDDEN, HIDDEN, CAUSAL, CAUSAL, ADDED,
-    ]  # fmt: skip
-
-
-def test_a_drag_stops_at_its_neighbours_and_follows_wrapped_lines(static_page):
-    words = ["<s>", *(f" word{number}" for number in range(60))]
-    prompt = Segmentation(
-        [Segment(0, 1, "bos", "causal"), Segment(1, 30, "system"), Segment(30, 61, "user")]
-    )
-    page = static_page(TokenStrip(words, prompt), width=500)
-    root = page.locator("#segviz")
-    tops = {page.locator(f"[data-token='{at}']").bounding_box()["y"] for at in range(61)}
-    assert len(tops) > 5
-    drag(page, handle_point(root, 1), token_point(root, 50))
-    assert segments(root)[2] == ["user", 50]
-    drag(page, handle_point(root, 1), token_point(root, 3))
-    assert segments(root)[2] == ["user", 3]
-    drag(page, handle_point(root, 1), token_point(root, 0))
-    assert segments(root)[2] == ["user", 2]
-    drag(page, handle_point(root, 0), token_point(root, 60))
-    assert segments(root) == [["bos", 0], ["system", 1], ["user", 2]]
-
-
-def test_split_merge_toggle(static_page):
-    page = static_page(TokenStrip(TOKENS, CHAT))
-    root = page.locator("#segviz")
-    page.locator("[data-token='7']").click()
-    assert segments(root) == [["bos", 0], ["system", 1], ["user", 5], ["user 2", 7]]
-    page.locator("[data-token='7']").click()
-    assert len(segments(root)) == 4
-    page.wait_for_timeout(600)
-    page.mouse.dblclick(*handle_point(root, 2))
-    settle(page)
-    assert segments(root) == [["bos", 0], ["system", 1], ["user", 5]]
-    label = page.get_by_role("button", name="system: tokens 1 to 4, bidirectional")
-    label.click()
-    settle(page)
-    assert "sv-causal" in page.locator("[data-token='1']").get_attribute("class")
-    page.get_by_role("button", name="system: tokens 1 to 4, causal").click()
-    settle(page)
-    assert "sv-bidirectional" in page.locator("[data-token='1']").get_attribute("class")
-
-
 def test_everything_by_keyboard(static_page):
     page = static_page(explorer())
     root = page.locator(".sv-explorer")
@@ -241,36 +137,6 @@ def test_everything_by_keyboard(static_page):
     assert page.get_by_text("KV 1").is_visible()
 
 
-def test_masked_is_not_tiny_and_query_is_not_key(static_page):
-    page = static_page(explorer())
-    root = page.locator(".sv-explorer")
-    colors = table("sequential")
-    tiny = cell_color(root, ".sv-attention", 3, 1)
-    assert tiny[:3] == colors[1 + round(254 * (0.001 / 0.8) ** 0.5)].tolist()
-    masked = cell_color(root, ".sv-attention", 1, 7)
-    assert masked != tiny
-    assert max(masked[:3]) - min(masked[:3]) < 15
-    assert cell_color(root, ".sv-attention", 7, 2)[:3] == colors[255].tolist()
-    assert cell_color(root, ".sv-attention", 2, 7)[:3] != colors[255].tolist()
-
-
-def test_fewer_queries_than_keys(static_page):
-    values = np.zeros((2, 5), np.float32)
-    values[0, 4], values[1, 1] = 0.5, -0.5
-    view = AttentionView(tokens=list("abcde"))
-    view.show(values, kind="diverging", title="last rows")
-    page = static_page(view, width=500)
-    root = page.locator("#segviz")
-    colors = table("diverging")
-    assert cell_color(root, ".sv-attention", 0, 4)[:3] == colors[255].tolist()
-    assert cell_color(root, ".sv-attention", 1, 1)[:3] == colors[1].tolist()
-    hover_cell(root, ".sv-attention", 0, 4)
-    text = page.locator(".sv-readout").inner_text()
-    assert text == "query 3 “d” · key 4 “e” · ≈ 0.5"
-    hover_cell(root, ".sv-attention", 1, 1)
-    assert page.locator(".sv-readout").inner_text() == "query 4 “e” · key 1 “b” · ≈ −0.5"
-
-
 def test_hover_names_the_cell_and_marks_the_others(static_page):
     page = static_page(explorer())
     root = page.locator(".sv-explorer")
@@ -288,16 +154,6 @@ def test_hover_names_the_cell_and_marks_the_others(static_page):
     settle(page)
     assert page.locator("[data-query]").count() == 0
     assert page.locator(".sv-attention .sv-readout").inner_text() == ""
-
-
-def test_where_the_answers_part(static_page):
-    view = AnswerView()
-    view.set("causal", [" The", " king", "."], state="done", note="3 tokens")
-    view.set("segment", [" The", " queen"], state="running")
-    page = static_page(view)
-    assert page.locator("[data-parting='true']").all_inner_texts() == [" king", " queen"]
-    assert page.get_by_text("3 tokens").is_visible()
-    assert page.locator("[data-mask='segment'] .sv-state").inner_text() == "running"
 
 
 def test_many_tokens_stay_fluent(static_page):

@@ -1,0 +1,90 @@
+"""Tiles: parts of a ``[query, key]`` array, pooled to what a screen can show.
+
+A pattern of 8,192 tokens holds 67 million numbers, and a screen shows a million. Whoever draws asks
+for the rows and columns in sight, and for how many cells become one; what stands behind the tiles
+may be an array, or queries and keys from which each tile is computed when somebody looks.
+"""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+import numpy as np
+
+
+class Tiles(Protocol):
+    """An array ``[query, key]`` that can be read part by part."""
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """Number of queries and of keys."""
+        ...
+
+    def tile(self, rows: slice, columns: slice, factor: int = 1) -> tuple[np.ndarray, np.ndarray]:
+        """The part ``[rows, columns]``, each ``factor`` × ``factor`` block as one cell.
+
+        Args:
+            rows: query positions, ``slice(start, stop)`` inside the array.
+            columns: key positions, likewise.
+            factor: cells on a side that become one; the last block of a side may be smaller.
+
+        Returns:
+            float32 values, the visible one furthest from 0 of each block (0 where none is), and
+            bool visibility, True where any cell of the block is visible; both
+            ``[⌈rows / factor⌉, ⌈columns / factor⌉]``.
+        """
+        ...
+
+
+class ArrayTiles:
+    """The tiles of an array that exists.
+
+    >>> tiles = ArrayTiles(np.array([[1.0, 0.0], [0.25, 0.75]]), np.tri(2, dtype=bool))
+    >>> tiles.tile(slice(0, 2), slice(0, 2), factor=2)
+    (array([[1.]], dtype=float32), array([[ True]]))
+
+    Args:
+        array: ``[query, key]``.
+        mask: bool of the same shape, True = may attend; None: everything is visible.
+
+    Raises:
+        ValueError: shapes that differ, or an array that is no ``[query, key]``.
+    """
+
+    def __init__(self, array: np.ndarray, mask: np.ndarray | None = None) -> None:
+        self.array = np.asarray(array, dtype=np.float32)
+        if self.array.ndim != 2 or 0 in self.array.shape:  # noqa: PLR2004 - query and key
+            raise ValueError(f"an attention pattern is [query, key], not of shape {array.shape}")
+        if mask is not None and np.shape(mask) != self.array.shape:
+            raise ValueError(f"the mask is {np.shape(mask)} and the array {self.array.shape}")
+        self.mask = np.ones(self.array.shape, bool) if mask is None else np.asarray(mask, bool)
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """Number of queries and of keys."""
+        return self.array.shape[0], self.array.shape[1]
+
+    def tile(self, rows: slice, columns: slice, factor: int = 1) -> tuple[np.ndarray, np.ndarray]:
+        """As in :class:`Tiles`."""
+        return pooled(self.array[rows, columns], self.mask[rows, columns], factor)
+
+
+def pooled(values: np.ndarray, visible: np.ndarray, factor: int) -> tuple[np.ndarray, np.ndarray]:
+    """Values and visibility, each ``factor`` × ``factor`` block as its cell furthest from 0.
+
+    >>> pooled(np.array([[0.1, -0.4, 0.2]]), np.array([[True, True, False]]), 2)[0].tolist()
+    [[-0.4, 0.0]]
+    """
+    if factor == 1:
+        return np.where(visible, values, 0), visible
+    pad = [(0, -side % factor) for side in values.shape]
+    rows, columns = (-(-side // factor) for side in values.shape)
+
+    def blocks(array: np.ndarray) -> np.ndarray:
+        padded = np.pad(array, pad) if any(map(any, pad)) else array
+        return padded.reshape(rows, factor, columns, factor)
+
+    cells = blocks(np.where(visible, values, 0))
+    highest, lowest = cells.max(axis=(1, 3)), cells.min(axis=(1, 3))
+    furthest = np.where(highest >= -lowest, highest, lowest)
+    return furthest, np.asarray(blocks(visible).any(axis=(1, 3)))

@@ -1,0 +1,68 @@
+"""What every picture shares: the figure, its size as a file, colours, text as data."""
+
+from __future__ import annotations
+
+import io
+import warnings
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.colors import to_rgb
+from matplotlib.figure import Figure
+from PIL import Image
+
+from segviz.widgets.palette import SEGMENTS
+
+Dicts = Sequence[Mapping[str, Any]]
+_DPI = 110
+_LIMIT = 90_000  # bytes of a picture: it is saved with the notebook
+
+
+def figure(width: float, height: float) -> Figure:
+    """An empty figure, in inches."""
+    empty = Figure(figsize=(width, height), dpi=_DPI, facecolor="white")
+    FigureCanvasAgg(empty)
+    return empty
+
+
+def png(figure: Figure) -> bytes:
+    """A figure as PNG, small enough to be saved with a notebook."""
+    buffer = io.BytesIO()
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message=r"Glyph .* missing from font")
+        figure.savefig(buffer, format="png")
+    if buffer.tell() <= _LIMIT:
+        return buffer.getvalue()
+    return _smaller(Image.open(buffer))
+
+
+def _smaller(picture: Image.Image) -> bytes:
+    """The picture with fewer colours, then fewer pixels, until it is small enough to be saved."""
+    for share in (1.0, 0.7, 0.5):
+        buffer = io.BytesIO()
+        size = (round(picture.width * share), round(picture.height * share))
+        reduced = (
+            picture.convert("RGB")
+            .resize(size)
+            .quantize(128, method=Image.Quantize.MAXCOVERAGE, dither=Image.Dither.NONE)
+        )
+        reduced.save(buffer, format="png", optimize=True)
+        if buffer.tell() <= _LIMIT:
+            break
+    return buffer.getvalue()
+
+
+def color(index: int) -> str:
+    """A segment's colour."""
+    return SEGMENTS[index % len(SEGMENTS)]
+
+
+def tint(full: str, share: float) -> tuple[float, ...]:
+    """A colour mixed with white."""
+    return tuple(1 - share * (1 - part) for part in to_rgb(full))
+
+
+def plain(text: str) -> str:
+    """Text as data: matplotlib would read dollar signs as mathematics."""
+    return text.replace("$", r"\$")
