@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
-from functools import partial
+from functools import cached_property, partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from segviz.trace import MaskKind, Trace
+from segviz.pattern_tiles import DifferenceTiles
+from segviz.patterns import Head
+from segviz.summaries import Differences
+from segviz.trace import MaskKind, Trace, checked_size
 
 if TYPE_CHECKING:
     from segviz.model import Messages, Model
@@ -53,24 +56,105 @@ class Comparison:
                 f"these are runs of different prompts, of {causal.prompt_length} and "
                 f"{segment.prompt_length} tokens: compare two runs of the same token ids"
             )
+        shapes = [(len(trace.layers), trace.heads) for trace in (causal, segment)]
+        if shapes[0] != shapes[1]:
+            raise ValueError(
+                f"these are runs of different models, of {shapes[0][0]} layers with "
+                f"{shapes[0][1]} query heads and of {shapes[1][0]} with {shapes[1][1]}: their "
+                "heads cannot be compared"
+            )
         self.causal = causal
         self.segment = segment
-        self._divergence = divergence
+        self._exact = divergence
 
     @property
     def shared_length(self) -> int:
         """Number of token positions before the answers part."""
         return shared_length(self.causal, self.segment)
 
-    def difference(self, layer: int, head: int) -> np.ndarray:
+    @property
+    def exact(self) -> bool:
+        """Whether :meth:`divergence` is exact; otherwise it is a lower bound."""
+        return self._exact is not None
+
+    def difference(self, layer: int, head: Head) -> np.ndarray:
         """Attention under the segment mask minus attention under the causal mask.
+
+        Args:
+            layer: 0-based, or negative from the last one.
+            head: a query head, likewise; or ``"mean"`` or ``"max"`` over those of the layer, taken
+                in each run before the difference.
 
         Returns:
             float32 ``[query, key]`` in [-1, 1], over the positions before the answers part.
+
+        Raises:
+            IndexError: no such layer or head.
+            ValueError: a word that is neither ``"mean"`` nor ``"max"``.
         """
-        shared = slice(0, self.shared_length)
-        segment = self.segment.attention(layer, head)[shared, shared]
-        return segment - self.causal.attention(layer, head)[shared, shared]
+        whole = slice(0, self.shared_length)
+        return self.tiles(layer, head).tile(whole, whole)[0]
+
+    def tiles(self, layer: int, head: Head) -> DifferenceTiles:
+        """The :meth:`difference` of one head, computed part by part where somebody looks.
+
+        Returns:
+            :class:`segviz.tiles.Tiles` over the positions before the answers part; a cell is
+            visible where it is under either mask.
+
+        Raises:
+            IndexError, ValueError: as in :meth:`difference`.
+        """
+        tiles = self.segment.tiles(layer, head), self.causal.tiles(layer, head)
+        return DifferenceTiles(*tiles, self.shared_length)
+
+    def largest_difference(self) -> np.ndarray:
+        """The largest difference of any cell, over the positions before the answers part.
+
+        Returns:
+            float32 ``[layer, head]`` in [0, 1], whatever its sign.
+        """
+        return np.stack([self.layer_largest_difference(i) for i in self._layers()])
+
+    def layer_largest_difference(self, layer: int) -> np.ndarray:
+        """The :meth:`largest_difference` of one layer, float32 ``[head]``.
+
+        Raises:
+            IndexError: no such layer.
+        """
+        return self._differences(layer).largest()
+
+    def thumbnails(self, size: int = 32) -> np.ndarray:
+        """A small picture of every head's difference, for grids.
+
+        Args:
+            size: pixels on a side; each shows the cell furthest from 0 of those it stands for.
+
+        Returns:
+            uint8 ``[layer, head, size, size]`` in square-root scale: 128 is no difference, 255 a
+            difference of 1, 1 one of -1.
+
+        Raises:
+            ValueError: a size below 1.
+        """
+        return np.stack([self.layer_thumbnails(i, size) for i in self._layers()])
+
+    def layer_thumbnails(self, layer: int, size: int = 32) -> np.ndarray:
+        """The :meth:`thumbnails` of one layer, uint8 ``[head, size, size]``.
+
+        Raises:
+            IndexError: no such layer.
+            ValueError: a size below 1.
+        """
+        return self._differences(layer).thumbnails(checked_size(size))
+
+    def _layers(self) -> range:
+        return range(len(self.segment.layers))
+
+    def _differences(self, layer: int) -> Differences:
+        spans = self.segment.key_spans(layer), self.causal.key_spans(layer)
+        layers = self.segment.layers[layer], self.causal.layers[layer]
+        return Differences(layers, spans, self.shared_length)
 
     def divergence(self) -> np.ndarray:
         """KL(segment || causal) of the next-token distributions.
@@ -84,9 +168,11 @@ class Comparison:
             float64 ``[position]`` in nats, up to and including the position that predicts the
             first differing token.
         """
-        if self._divergence is None:
-            self._divergence = _bound(self.causal, self.segment)
-        return self._divergence
+        return self._lower_bound if self._exact is None else self._exact
+
+    @cached_property
+    def _lower_bound(self) -> np.ndarray:
+        return _bound(self.causal, self.segment)
 
 
 def compare(

@@ -21,7 +21,7 @@ from transformers.masking_utils import ALL_MASK_ATTENTION_FUNCTIONS, AttentionMa
 from transformers.modeling_utils import ALL_ATTENTION_FUNCTIONS
 
 from segviz.attention import attend, fused_attention, row_blocks
-from segviz.masks import segment_mask
+from segviz.masks import key_spans, mask_tile
 from segviz.segments import Segmentation
 
 if TYPE_CHECKING:
@@ -36,6 +36,9 @@ _UNSUPPORTED = ("softcap", "s_aux", "position_bias")
 Observer = Callable[[int, int, torch.Tensor, "int | None", float], None]
 """Called in every layer with (layer, first row, queries, sliding window, scale)."""
 
+OutputObserver = Callable[[int, int, torch.Tensor], None]
+"""Called behind every layer's attention with (layer, first row, output)."""
+
 
 @dataclass(slots=True)
 class Activity:
@@ -44,10 +47,12 @@ class Activity:
     Args:
         segmentation: of the prompt; every row behind it is decoded, one at a time.
         observe: sees the queries of every layer; an exception from it ends the run.
+        observe_output: sees what attention puts out, ``[1, query head, row, head_dim]``.
     """
 
     segmentation: Segmentation
     observe: Observer
+    observe_output: OutputObserver
     calls: int = 0
     _masks: dict[tuple[int, int, int], torch.Tensor] = field(default_factory=dict)
 
@@ -61,10 +66,23 @@ class Activity:
         window: int | None,
     ) -> torch.Tensor:
         """Attention of the rows at hand under the mask of this run."""
-        rows, stop = query.shape[2], key.shape[2]
-        start = stop - rows
+        start = key.shape[2] - query.shape[2]
         self.calls += 1
         self.observe(layer, start, query, window, scale)
+        output = self._output(query, key, value, scale, window)
+        self.observe_output(layer, start, output)
+        return output
+
+    def _output(
+        self,
+        query: torch.Tensor,
+        key: torch.Tensor,
+        value: torch.Tensor,
+        scale: float,
+        window: int | None,
+    ) -> torch.Tensor:
+        rows, stop = query.shape[2], key.shape[2]
+        start = stop - rows
         if window is not None and window < stop:
             if start >= self.segmentation.length:
                 recent = slice(stop - window, stop)
@@ -80,7 +98,8 @@ class Activity:
         """The mask ``[row, key]`` of a sliding-window layer, built once and shared by all."""
         wanted = (start, stop, window)
         if wanted not in self._masks:
-            mask = segment_mask(self.segmentation, window=window)[start:stop, :stop]
+            spans = key_spans(self.segmentation.length, self.segmentation, window=window)
+            mask = mask_tile(spans, slice(start, stop), slice(0, stop))
             self._masks[wanted] = torch.from_numpy(mask)
         self._masks[wanted] = self._masks[wanted].to(device)
         return self._masks[wanted]

@@ -10,8 +10,16 @@ import re
 import unicodedata
 from collections.abc import Iterable
 
-_MARKS = {"\n": "⏎", "\r": "␍", "\t": "⇥"}
+_MARKS = {"\n": "⏎", "\t": "⇥"}
 _SPACE = "␣"
+_CIRCLE = "◌"
+# Part of how scripts and emoji are written, where they stand between two characters.
+_JOINERS = "\u200c\u200d"
+_SELECTORS = frozenset(map(chr, range(0xFE00, 0xFE10)))
+# Controls, formats, surrogates, private and unassigned ones, spaces and separators but the space.
+_UNSEEN = frozenset({"Cc", "Cf", "Cs", "Co", "Cn", "Zs", "Zl", "Zp"})
+# Letters and a mark that are drawn as nothing: the Hangul fillers, the grapheme joiner.
+_BLANK = "\u115f\u1160\u3164\uffa0\u034f"
 _SPECIAL = re.compile(r"<\|[^|\s]+\|>|</?[A-Za-z_][\w-]*>|\[/?[A-Z][A-Z_]*\]")
 
 
@@ -21,10 +29,14 @@ def readable(token: str) -> str:
     >>> readable(" follows"), readable("\n\n"), readable("  "), readable("end ")
     (' follows', '⏎⏎', '␣␣', 'end␣')
     >>> readable("a\x00b"), readable("")
-    ('a␀b', '∅')
+    ('a⟨0000⟩b', '∅')
+    >>> readable("10\u00a0km"), readable("\u202eevil"), readable("\u0301"), readable("👩\u200d")
+    ('10⟨00A0⟩km', '⟨202E⟩evil', '◌\u0301', '👩⟨200D⟩')
 
-    One space in front of a word stays a space, as in running text. Control characters become
-    their control pictures; characters that turn the reading direction become their code point.
+    One space in front of a word stays a space, as in running text. Other spaces, control
+    characters, those that turn the reading direction and all others that nobody would see become
+    their code point. A combining mark that has no letter in its own token stands on a dotted
+    circle; joiners show where nothing in the token is joined.
     """
     if not token:
         return "∅"
@@ -34,7 +46,7 @@ def readable(token: str) -> str:
     lead = len(token) - len(token.lstrip(" "))
     trail = len(token) - lead - len(core)
     front = _SPACE * (lead - 1) + " " if lead else ""
-    return front + "".join(map(_visible, core)) + _SPACE * trail
+    return front + _visible(core) + _SPACE * trail
 
 
 def is_special(token: str) -> bool:
@@ -55,15 +67,24 @@ def labels(tokens: Iterable[str]) -> list[str]:
     return [readable(token) for token in tokens]
 
 
-def _visible(character: str) -> str:
+def _visible(core: str) -> str:
+    shown = [_shown(character) for character in core]
+    if unicodedata.category(core[0]).startswith("M"):
+        shown[0] = _code(core[0]) if core[0] in _SELECTORS else _CIRCLE + core[0]
+    for end in (0, -1):
+        if core[end] in _JOINERS:
+            shown[end] = _code(core[end])
+    return "".join(shown)
+
+
+def _shown(character: str) -> str:
     if character in _MARKS:
         return _MARKS[character]
-    code = ord(character)
-    if code < 0x20:  # noqa: PLR2004 - the C0 block
-        return chr(0x2400 + code)
-    if code == 0x7F:  # noqa: PLR2004 - delete
-        return "␡"
-    joiners = (0x200C, 0x200D)  # part of how scripts and emoji are written
-    if unicodedata.category(character) in {"Cc", "Cf", "Zl", "Zp"} and code not in joiners:
-        return f"⟨{code:04X}⟩"
-    return character
+    if character == " " or character in _JOINERS:
+        return character
+    unseen = unicodedata.category(character) in _UNSEEN or character in _BLANK
+    return _code(character) if unseen else character
+
+
+def _code(character: str) -> str:
+    return f"⟨{ord(character):04X}⟩"

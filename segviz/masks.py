@@ -62,3 +62,64 @@ def segment_mask(segmentation: Segmentation, *, window: int | None = None) -> np
     blocks = segmentation.block_ids()
     same_block = (blocks[:, None] == blocks[None, :]) & (blocks[:, None] != -1)
     return causal_mask(segmentation.length, window=window) | same_block
+
+
+def key_spans(
+    length: int, segmentation: Segmentation | None = None, *, window: int | None = None
+) -> np.ndarray:
+    """A mask in two numbers per query: the keys that a query sees are neighbours.
+
+    >>> from segviz.segments import Segment
+    >>> key_spans(4, Segmentation([Segment(0, 1, "bos", "causal"), Segment(1, 3, "user"),
+    ...                            Segment(3, 4, "response", "causal")]))
+    array([[0, 1],
+           [0, 3],
+           [0, 3],
+           [0, 4]])
+
+    Args:
+        length: number of token positions.
+        segmentation: the segments, of that length; None: a causal mask.
+        window: of a sliding-window layer, as in :func:`causal_mask` and :func:`segment_mask`.
+
+    Returns:
+        int ``[query, 2]``: the first key seen, and the position behind the last one. Neither falls
+        from one query to the next, and every query sees itself.
+    """
+    positions = np.arange(length)
+    first = np.zeros_like(positions) if window is None else np.maximum(positions - window + 1, 0)
+    spans = np.stack([first, positions + 1], axis=1)
+    for segment in segmentation.segments if segmentation else ():
+        if segment.attention == "bidirectional":
+            own = spans[segment.start : segment.stop]
+            own[:, 0] = np.minimum(own[:, 0], segment.start)
+            own[:, 1] = segment.stop
+    return spans
+
+
+def mask_tile(
+    spans: np.ndarray, rows: slice, columns: slice | None = None, factor: int = 1
+) -> np.ndarray:
+    """A part of a mask, from its :func:`key_spans`; no more of the mask is ever made.
+
+    >>> mask_tile(key_spans(4), slice(1, 3)).astype(int)
+    array([[1, 1, 0, 0],
+           [1, 1, 1, 0]])
+
+    Args:
+        spans: int ``[query, 2]``.
+        rows: query positions, ``slice(start, stop)``.
+        columns: key positions, likewise; None: all.
+        factor: cells on a side that become one, which is visible where any of them is.
+
+    Returns:
+        bool ``[⌈rows / factor⌉, ⌈columns / factor⌉]``, True = may attend.
+    """
+    columns = columns or slice(0, len(spans))
+    top = np.arange(rows.start, rows.stop, factor)
+    left = np.arange(columns.start, columns.stop, factor)
+    # Every query sees itself, so the spans of neighbours touch: together they are a span, too.
+    first = spans[top, 0]
+    stop = spans[np.minimum(top + factor, rows.stop) - 1, 1]
+    right = np.minimum(left + factor, columns.stop)
+    return (left < stop[:, None]) & (right > first[:, None])

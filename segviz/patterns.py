@@ -1,20 +1,25 @@
 """Attention patterns from captured queries and keys, computed when somebody looks.
 
 Everything here works on blocks of query rows, so that no more than a few megabytes of a pattern
-exist at a time, whatever the number of tokens.
+exist at a time, whatever the number of tokens. A mask comes as its key spans
+(:func:`segviz.masks.key_spans`), two numbers per query.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+from typing import Literal
 
 import numpy as np
 import torch
 
-_BLOCK_ELEMENTS = 1 << 24
-"""Attention probabilities held at a time by the reductions: 64 MB in float32."""
+Head = int | Literal["mean", "max"]
+"""A query head, or the mean or the maximum over all of a layer."""
+
+_BLOCK_ELEMENTS = 1 << 22
+"""Attention probabilities held at a time: 16 MB in float32."""
 
 
 @dataclass(frozen=True, eq=False, slots=True)
@@ -30,12 +35,15 @@ class CapturedLayer:
         keys: ``[KV head, key, head_dim]``, likewise.
         scale: factor on ``q·k`` before the softmax.
         window: of a sliding-window layer, in tokens.
+        output_errors: by query position, how far the output of the captured attention is from the
+            layer's own, see :mod:`segviz.receipt`; None where it is not known.
     """
 
     queries: torch.Tensor
     keys: torch.Tensor
     scale: float
     window: int | None = None
+    output_errors: Mapping[int, float] | None = None
 
     @property
     def heads(self) -> int:
@@ -52,76 +60,95 @@ class CapturedLayer:
         """Number of token positions."""
         return self.queries.shape[1]
 
+    def prepared(self) -> CapturedLayer:
+        """The same with keys in float32, which a pass over many blocks converts only once."""
+        return self if self.keys.dtype == torch.float32 else replace(self, keys=self.keys.float())
 
-def attention_rows(
-    layer: CapturedLayer, mask: np.ndarray, rows: slice, head: int | None = None
-) -> torch.Tensor:
-    """Softmaxed rows of one head, or of all.
+
+def seen_rows(
+    layer: CapturedLayer, spans: np.ndarray, rows: slice | list[int], head: int | None = None
+) -> tuple[torch.Tensor, slice]:
+    """Softmaxed rows of one head, or of all, over the keys that any of the rows sees.
 
     >>> layer = CapturedLayer(torch.randn(4, 6, 8), torch.randn(2, 6, 8), scale=8 ** -0.5)
-    >>> attention_rows(layer, np.tri(6, dtype=bool), slice(0, 2)).shape
-    torch.Size([4, 2, 6])
+    >>> causal = np.array([[0, 1], [0, 2], [0, 3], [0, 4], [0, 5], [0, 6]])
+    >>> attention, keys = seen_rows(layer, causal, slice(0, 2))
+    >>> attention.shape, keys
+    (torch.Size([4, 2, 2]), slice(0, 2, None))
 
     Args:
         layer: where to look.
-        mask: bool ``[query, key]``.
+        spans: int ``[query, 2]``, the mask as :func:`segviz.masks.key_spans`.
         rows: the query positions.
         head: a query head; None for all.
 
     Returns:
-        float32 ``[query head, row, key]`` on the device of the captured tensors; a row sums to 1.
+        float32 ``[query head, row, key]`` on the device of the captured tensors, a row sums to 1
+        and what is masked is exactly 0; and the keys.
     """
-    heads = slice(None) if head is None else slice(head, head + 1)
-    queries = layer.queries[heads, rows].float()
+    wanted = spans[rows]
+    keys = slice(int(wanted[:, 0].min()), int(wanted[:, 1].max()))
     group = layer.heads // layer.kv_heads
     if head is None:
         # [KV head, head in its group, row, key]: the keys of a group are never copied.
-        grouped = queries.unflatten(0, (layer.kv_heads, group))
-        scores = torch.einsum("kgqd,knd->kgqn", grouped, layer.keys.float()).flatten(0, 1)
+        grouped = layer.queries[:, rows].float().unflatten(0, (layer.kv_heads, group))
+        seen = layer.keys[:, keys].float()
+        scores = torch.einsum("kgqd,knd->kgqn", grouped, seen).flatten(0, 1)
     else:
-        scores = queries @ layer.keys[head // group].float().T
-    visible = torch.from_numpy(mask[rows].copy()).to(scores.device)
-    return scores.mul_(layer.scale).masked_fill_(~visible, -math.inf).softmax(dim=-1)
+        seen = layer.keys[head // group, keys].float()
+        scores = (layer.queries[head, rows].float() @ seen.T)[None]
+    first, stop = torch.from_numpy(wanted).to(scores.device)[:, :, None].unbind(dim=1)
+    positions = torch.arange(keys.start, keys.stop, device=scores.device)
+    masked = (positions < first) | (positions >= stop)
+    return scores.mul_(layer.scale).masked_fill_(masked, -math.inf).softmax(dim=-1), keys
 
 
-def flow(layer: CapturedLayer, mask: np.ndarray, stops: list[int]) -> torch.Tensor:
-    """Mean attention mass from query segment to key segment.
+def head_rows(
+    layer: CapturedLayer, spans: np.ndarray, rows: slice, columns: slice, head: Head
+) -> torch.Tensor:
+    """A part of the attention pattern of one head, or of the mean or maximum over all.
 
     Args:
         layer: where to look.
-        mask: bool ``[query, key]``.
-        stops: the position at which each segment ends.
+        spans: int ``[query, 2]``, the mask.
+        rows: the query positions.
+        columns: the key positions.
+        head: a query head, ``"mean"`` or ``"max"``.
 
     Returns:
-        float32 ``[query head, query segment, key segment]``; a row sums to 1.
+        float32 ``[row, column]`` on the device of the captured tensors.
     """
-    device = layer.queries.device
-    lengths = torch.tensor(np.diff(stops, prepend=0), device=device)
-    segment = torch.repeat_interleave(torch.arange(len(stops), device=device), lengths)
-    member = torch.nn.functional.one_hot(segment, len(stops)).float()
-    mass = torch.zeros(layer.heads, len(stops), len(stops), device=device)
-    for rows in _row_slices(layer):
-        per_key_segment = attention_rows(layer, mask, rows) @ member
-        mass += torch.einsum("qs,hqk->hsk", member[rows], per_key_segment)
-    return mass / lengths[None, :, None]
+    if isinstance(head, str):
+        every, keys = seen_rows(layer, spans, rows)
+        seen = every.mean(dim=0) if head == "mean" else every.amax(dim=0)
+    else:
+        one, keys = seen_rows(layer, spans, rows, head)
+        seen = one[0]
+    if keys == columns:
+        return seen
+    part = seen.new_zeros(len(seen), columns.stop - columns.start)
+    start, stop = max(keys.start, columns.start), min(keys.stop, columns.stop)
+    if start < stop:
+        part[:, start - columns.start : stop - columns.start] = seen[
+            :, start - keys.start : stop - keys.start
+        ]
+    return part
 
 
-def thumbnails(layer: CapturedLayer, mask: np.ndarray, size: int) -> np.ndarray:
-    """Every head's pattern, max-pooled to ``size`` × ``size``, in square-root scale.
+def row_slices(
+    layer: CapturedLayer, rows: slice | None = None, *, head: Head | None = None, step: int = 1
+) -> Iterator[slice]:
+    """Blocks of query rows whose attention is small enough to hold at a time.
 
-    Returns:
-        uint8 ``[query head, size, size]``; 255 is a probability of 1.
+    Args:
+        layer: where they are.
+        rows: the query positions to cover; None: all.
+        head: the one head that is looked at; None, ``"mean"`` or ``"max"``: all.
+        step: a block begins at a multiple of so many rows from the first.
     """
-    pictures = torch.empty(layer.heads, size, size, device=layer.queries.device)
-    for line in range(size):
-        # The bins of adaptive pooling; below `size` tokens several bins hold the same row.
-        start, stop = line * layer.length // size, -(-(line + 1) * layer.length // size)
-        rows = attention_rows(layer, mask, slice(start, stop)).amax(dim=1)
-        pictures[:, line] = torch.nn.functional.adaptive_max_pool1d(rows, size)
-    return pictures.sqrt_().mul_(255).round_().to(torch.uint8).cpu().numpy()
-
-
-def _row_slices(layer: CapturedLayer) -> Iterator[slice]:
-    step = max(1, _BLOCK_ELEMENTS // (layer.heads * layer.length))
-    for start in range(0, layer.length, step):
-        yield slice(start, min(start + step, layer.length))
+    rows = rows or slice(0, layer.length)
+    heads = 1 if isinstance(head, int) else layer.heads
+    most = _BLOCK_ELEMENTS // (heads * layer.length)
+    size = max(1, most // step) * step
+    for start in range(rows.start, rows.stop, size):
+        yield slice(start, min(start + size, rows.stop))

@@ -13,9 +13,9 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
+from segviz.likely import LikelyTokens
 from segviz.patterns import CapturedLayer
 from segviz.segments import Segmentation
-from segviz.trace import LikelyTokens
 
 
 @dataclass(frozen=True, eq=False, slots=True)

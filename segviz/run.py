@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Hashable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -14,17 +14,16 @@ from transformers import DynamicCache, PreTrainedModel
 
 from segviz.decoding import only
 from segviz.hook import Activity, active, current_activity, installed
+from segviz.likely import LIKELY_TOKENS, LikelyTokens
 from segviz.patterns import CapturedLayer
 from segviz.prefix import Prefix, visibility
+from segviz.recorder import Recorder, RunCancelledError
 from segviz.segments import Segmentation
-from segviz.trace import LIKELY_TOKENS, LikelyTokens
+
+__all__ = ["Result", "RunCancelledError", "logits_of", "run"]
 
 _LOGIT_ELEMENTS = 1 << 24
 """Logits held at a time while the most likely tokens are picked: 64 MB in float32."""
-
-
-class RunCancelledError(Exception):
-    """The run was cancelled before it was done; nothing of it is kept."""
 
 
 @dataclass(frozen=True, eq=False, slots=True)
@@ -44,57 +43,6 @@ class Result:
     hidden: torch.Tensor
     likely: LikelyTokens
     prefix: Prefix
-
-
-class Recorder:
-    """Gathers queries and final hidden states while the model runs, chunk by chunk of rows."""
-
-    def __init__(self, prefix: Prefix | None, reused: int, cancel: threading.Event | None) -> None:
-        self._cancel = cancel
-        self._layers: dict[int, list[torch.Tensor]] = {}
-        self._settings: dict[int, tuple[float, int | None]] = {}
-        self._recorded: dict[int, int] = {}
-        self.hidden: list[torch.Tensor] = []
-        self.length = reused
-        if prefix is not None and reused:
-            for number, layer in enumerate(prefix.layers):
-                self._layers[number] = [layer.queries[:, :reused]]
-                self._settings[number] = layer.scale, layer.window
-                self._recorded[number] = reused
-            self.hidden.append(prefix.hidden[:reused])
-
-    def observe(
-        self, layer: int, start: int, queries: torch.Tensor, window: int | None, scale: float
-    ) -> None:
-        """Take ``queries`` ``[1, query head, row, head_dim]`` of the rows from ``start`` on."""
-        if self._cancel is not None and self._cancel.is_set():
-            raise RunCancelledError("the run was cancelled")
-        known = self._recorded.get(layer, 0)
-        # `generate` computes the last row of the prompt again: it is there already.
-        self._layers.setdefault(layer, []).append(queries[0, :, known - start :])
-        self._recorded[layer] = start + queries.shape[2]
-        self._settings[layer] = scale, window
-
-    def observe_hidden(self, hidden: torch.Tensor, stop: int) -> None:
-        """Take the final hidden states ``[1, row, hidden]`` of the rows before ``stop``."""
-        new = stop - self.length
-        if new > 0:
-            self.hidden.append(hidden[0, -new:])
-            self.length = stop
-
-    def layers(self, cache: DynamicCache) -> list[CapturedLayer]:
-        """The queries recorded so far, with the keys that the cache holds for them."""
-        layers = []
-        for number, kept in enumerate(cache.layers):
-            queries = torch.cat(self._layers.pop(number), dim=1)
-            keys: torch.Tensor | None = getattr(kept, "keys", None)
-            if keys is None or keys.shape[2] != queries.shape[1]:
-                raise RuntimeError(
-                    f"layer {number} recorded {queries.shape[1]} queries, but its cache does not "
-                    "hold as many keys: the model does not keep its keys in the cache it was given"
-                )
-            layers.append(CapturedLayer(queries, keys[0], *self._settings[number]))
-        return layers
 
 
 def run(
@@ -128,7 +76,7 @@ def run(
         for number, layer in enumerate(prefix.layers):
             keys, values = layer.keys[None, :, :reused], prefix.values[number][None, :, :reused]
             cache.update(keys, values, number)
-    recorder = Recorder(prefix, reused, cancel)
+    recorder = Recorder(segmentation, prefix, reused, cancel)
     ids = torch.from_numpy(token_ids)[None].to(str(model.device))
     with _running(model, segmentation, recorder):
         if reused < len(token_ids):
@@ -144,6 +92,7 @@ def run(
         hidden = torch.cat(recorder.hidden)
         known = prefix.likely if prefix is not None else None
         likely = _likely_tokens(model, hidden, known, reused)
+        likely = replace(likely, generated=_taken(model, hidden, ids[0], len(token_ids)))
     layers = recorder.layers(cache)
     length = len(token_ids)
     return Result(
@@ -156,12 +105,11 @@ def run(
             token_ids=token_ids,
             visibility=visibility(segmentation),
             layers=[
-                CapturedLayer(x.queries[:, :length], x.keys[:, :length], x.scale, x.window)
-                for x in layers
+                replace(x, queries=x.queries[:, :length], keys=x.keys[:, :length]) for x in layers
             ],
             values=[kept.values[0, :, :length] for kept in cache.layers],  # type: ignore[reportIndexIssue]
             hidden=hidden[:length],
-            likely=LikelyTokens(likely.token_ids[:length], likely.log_probabilities[:length]),
+            likely=likely.until(length),
         ),
     )
 
@@ -171,7 +119,7 @@ def _running(
     model: PreTrainedModel, segmentation: Segmentation, recorder: Recorder
 ) -> Iterator[None]:
     """Install and activate the attention function, record hidden states, switch dropout off."""
-    activity = Activity(segmentation, recorder.observe)
+    activity = Activity(segmentation, recorder.observe, recorder.observe_output)
     layers = model.config.get_text_config(decoder=True).num_hidden_layers
 
     def record(_module: object, _args: object, kwargs: dict[str, Any], output: Any) -> None:
@@ -246,3 +194,21 @@ def _likely_tokens(
         ids.append(top.indices.cpu().numpy())
         scores.append(top.values.cpu().numpy())
     return LikelyTokens(np.concatenate(ids), np.concatenate(scores))
+
+
+def _taken(
+    model: PreTrainedModel, hidden: torch.Tensor, ids: torch.Tensor, length: int
+) -> np.ndarray:
+    """Log-probabilities of the generated ones of ``ids``, which stand behind ``length``."""
+    if len(ids) == length:
+        return np.empty(0, np.float32)
+    vocabulary = model.config.get_text_config(decoder=True).vocab_size
+    step = max(1, _LOGIT_ELEMENTS // vocabulary)
+    # A token is expected by the position before it.
+    scores = [
+        logits_of(model, rows).log_softmax(dim=-1).gather(1, taken[:, None].to(rows.device))
+        for rows, taken in zip(
+            hidden[length - 1 : -1].split(step), ids[length:].split(step), strict=True
+        )
+    ]
+    return torch.cat(scores)[:, 0].cpu().numpy()

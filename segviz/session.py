@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
+from dataclasses import replace
 from functools import partial
-from typing import TYPE_CHECKING, Any, Literal
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Protocol
 
-import numpy as np
 import traitlets
 
+from segviz import session_file
 from segviz.comparison import Comparison, compared
-from segviz.prompts import Prompt
-from segviz.run import RunCancelledError
+from segviz.looks import Contrast, Flows, LayerLook, Look, Looker, Parting, Pattern, Wanted
+from segviz.prompts import Prompt, carried, presets
+from segviz.runs import Answer, Runs
+from segviz.sampling import DEFAULTS, checked_settings, options_of, settings_of
 from segviz.segments import Segmentation
-from segviz.trace import MaskKind, Trace, with_response
+from segviz.trace import HeadCheck, Trace
 from segviz.worker import Worker
 
 if TYPE_CHECKING:
@@ -24,45 +27,17 @@ if TYPE_CHECKING:
 PAUSE = 0.15
 """Seconds without an edit after which a run begins while a boundary is being dragged."""
 
-_PATIENCE = 0.1
-"""Seconds that a streamed token waits for the session's state before it is left to the next one."""
 
-AnswerState = Literal["waiting", "running", "done", "cancelled", "failed"]
+class Front(Protocol):
+    """What shows a session: draws it, and puts it on a page."""
 
+    def png(self) -> bytes:
+        """A picture of the current state."""
+        ...
 
-@dataclass(frozen=True, slots=True)
-class Answer:
-    """The answer under one mask, as far as it has come."""
-
-    tokens: tuple[str, ...] = ()
-    state: AnswerState = "waiting"
-    note: str = ""
-
-
-@dataclass(frozen=True, eq=False, slots=True)
-class Pattern:
-    """The attention pattern that is looked at.
-
-    Args:
-        view: ``"causal"``, ``"segment"`` or ``"difference"``.
-        layer: of the head.
-        head: a query head.
-        array: float32 ``[query, key]``: probabilities, or in the difference view segment minus
-            causal, in [-1, 1], over the positions before the answers part.
-        mask: bool ``[query, key]``: what could be attended to, under either mask.
-        tokens: text of the positions.
-        segmentation: their segments.
-        prompt_length: how many of them are the prompt's.
-    """
-
-    view: str
-    layer: int
-    head: int
-    array: np.ndarray
-    mask: np.ndarray
-    tokens: tuple[str, ...]
-    segmentation: Segmentation
-    prompt_length: int
+    def html(self, heads: list[tuple[int, int]] | None) -> str:
+        """A self-contained page of the current state."""
+        ...
 
 
 class Session(traitlets.HasTraits):
@@ -91,16 +66,49 @@ class Session(traitlets.HasTraits):
         traitlets.TraitError: a segmentation of another length, no such layer, head or view.
     """
 
-    segmentation = traitlets.Instance(Segmentation, help="The prompt's segments.")
     prompt = traitlets.Instance(Prompt, help="The prompt, with the current segments.")
-    layer = traitlets.Int(0, help="The layer looked at.")
-    head = traitlets.Int(0, help="The query head looked at.")
+    segmentation = traitlets.Instance(Segmentation, help="The prompt's segments.")
+    template = traitlets.Instance(Segmentation, help="The segments before any edit.")
+    decoding = traitlets.Dict(
+        dict(DEFAULTS), help="max_new_tokens, do_sample, temperature, top_p, seed of the answers."
+    )
+
     view = traitlets.Enum(
         ["causal", "segment", "difference"], "segment", help="Which attention is looked at."
     )
+    layer = traitlets.Int(0, help="The layer looked at.")
+    head = traitlets.Int(0, help="The query head looked at.")
+    reduce = traitlets.Enum(
+        ["head", "mean", "max"], "head", help="One head, or the mean or maximum over the layer's."
+    )
+    merge = traitlets.Enum(
+        ["tokens", "words", "segments"], "tokens", help="What a row of the pattern stands for."
+    )
+    scale = traitlets.Enum(
+        ["sqrt", "linear", "log", "clipped"], "sqrt", help="The scale of the colours."
+    )
+    hide_first = traitlets.Bool(help="Hide attention on the first token, the usual sink.")
+    normalize = traitlets.Bool(help="Colour each row relative to its own maximum.")
+    pinned = traitlets.Int(
+        None, allow_none=True, help="The query whose row the strip shows; None: none."
+    )
+    panels = traitlets.List(
+        traitlets.Enum(["prompt", "heads", "compare"]),
+        ["heads"],
+        help="The parts of the explorer that are unfolded.",
+    )
+
     pattern = traitlets.Instance(
         Pattern, allow_none=True, help="What the chosen head shows; None before the first run."
     )
+    receipt = traitlets.Instance(
+        HeadCheck, allow_none=True, help="Whether the mask was applied in the chosen head."
+    )
+    contrast = traitlets.Instance(Contrast, allow_none=True, help="The chosen head in all views.")
+    flows = traitlets.Instance(Flows, allow_none=True, help="Attention from segment to segment.")
+    parting = traitlets.Instance(Parting, allow_none=True, help="Where the answers part.")
+    overview = traitlets.Dict(help="All heads by layer, as far as they are computed.")
+
     causal_answer = traitlets.Instance(Answer, (), help="The answer under the causal mask.")
     segment_answer = traitlets.Instance(Answer, (), help="The answer under the segment mask.")
     stale = traitlets.Bool(
@@ -108,7 +116,11 @@ class Session(traitlets.HasTraits):
     )
     dragging = traitlets.Bool(help="A boundary is being dragged: runs wait for a pause.")
     busy = traitlets.Bool(help="A run is under way, or waits for a pause.")
+    stage = traitlets.Unicode(help="What the run under way is doing.")
     error = traitlets.Unicode(help="Why the last run failed; '' if it did not.")
+
+    _ready = False
+    """Whether changes are edits, and not the first values."""
 
     def __init__(
         self,
@@ -120,19 +132,28 @@ class Session(traitlets.HasTraits):
     ) -> None:
         prompt = model.as_prompt(prompt)
         self._model = model
-        self._max_new_tokens = max_new_tokens
+        settings, self._other_options = settings_of(model, max_new_tokens, options)
         # One seed for all runs: an answer changes with an edit, not by chance.
-        self._options = model.with_seed(prompt, max_new_tokens, options)
-        self._traces: dict[MaskKind, Trace] = {}
-        self._answered: set[MaskKind] = set()
-        self._state = threading.RLock()
-        self._worker = Worker(self._state, on_idle=self._settled)
-        self._revision = 0
+        self._options = self._checked_options(prompt, settings)
+        self.lock = threading.RLock()
+        """Guards the session; hold it to change several traits as one."""
+        self._runs = Runs(model, self.lock, self._notice)
+        self._version = 0
+        self._looker = Looker(model)
+        self._looking = Worker(self.lock, on_idle=lambda: None)
+        self.first_layers: range = range(model.layers)
+        """The layers in sight in the head grid, which are summarised first."""
         self.views: list[Any] = []
         """The explorers that show this session."""
-        self.draw: Callable[[], bytes] | None = None
-        """Draws the explorer of this session, once there is one, as a PNG."""
-        super().__init__(prompt=prompt, segmentation=prompt.segmentation)
+        self.front: Front | None = None
+        """Draws the explorer of this session, once there is one."""
+        super().__init__(
+            prompt=prompt,
+            segmentation=prompt.segmentation,
+            template=prompt.segmentation,
+            decoding=settings,
+        )
+        self._ready = True
         self._run_soon()
 
     def __repr__(self) -> str:
@@ -154,7 +175,7 @@ class Session(traitlets.HasTraits):
         model: its prompt and segments become the session's, and the other mask is run for it.
         """
         self.wait()
-        return self._traces["causal" if self.view == "causal" else "segment"]
+        return self._runs.traces["causal" if self.view == "causal" else "segment"]
 
     @trace.setter
     def trace(self, trace: Trace) -> None:
@@ -170,61 +191,115 @@ class Session(traitlets.HasTraits):
             "".join(trace.tokens[: trace.prompt_length]),
             Segmentation(prompt_segments),
         )
-        with self._state:
-            self._forget()
+        with self.lock:
+            self._runs.forget()
             self.prompt = prompt
-            self.segmentation = prompt.segmentation
             self.view = trace.mask_kind
-            self._take(trace, done=True)
+            self._runs.take(trace, done=True)
             self._run_soon()
 
     @property
     def comparison(self) -> Comparison:
         """Both traces side by side; reading waits for the run of the latest edit."""
         self.wait()
-        return compared(self._model, self._traces["causal"], self._model, self._traces["segment"])
+        traces = self._runs.traces
+        return compared(self._model, traces["causal"], self._model, traces["segment"])
+
+    @property
+    def presets(self) -> dict[str, Segmentation]:
+        """Segmentations of this prompt by name: ``segment``, ``causal``, ``prefix-LM``, ….
+
+        >>> import segviz as sv
+        >>> session = sv.Session(sv.load(), sv.examples["chain"], max_new_tokens=0)
+        >>> session.segmentation = session.presets["prefix-LM"]
+        >>> [segment.name for segment in session.segmentation.segments]
+        ['bos', 'prompt']
+        """
+        return presets(self.prompt.tokens, self.template)
+
+    def edit(self, prompt: Prompt | str | Messages) -> None:
+        """Take another prompt; edits of the segments survive where the text did not change.
+
+        >>> import segviz as sv
+        >>> session = sv.Session(sv.load(), "Anna follows Ben. Ben leads", max_new_tokens=0)
+        >>> session.segmentation = session.segmentation.split(3)
+        >>> session.edit("Anna follows Ben. Ben follows")
+        >>> session.segmentation.boundaries
+        (1, 3)
+
+        To replace the prompt and its segments outright, assign ``session.prompt``.
+
+        Raises:
+            ValueError: a prompt the model cannot take; the session stays as it was.
+        """
+        with self.lock:
+            old = self.prompt
+            if isinstance(prompt, str):
+                new = self._model.prompt(prompt, old.split)
+            elif isinstance(prompt, Prompt):
+                new = prompt
+            else:
+                new = self._model.chat(prompt, **(old.template_options or {}))
+            self._checked_options(new, self.decoding)
+            segmentation = carried(old, self.template, new)
+            self.prompt = new.with_segmentation(segmentation)
+            self.template = new.segmentation
 
     def wait(self, timeout: float | None = None) -> Session:
-        """Wait until the latest edit has been run.
+        """Wait until the latest edit has been run, and what is looked at is up to date.
 
         Raises:
             TimeoutError: it takes longer than ``timeout`` seconds.
-            RuntimeError: the run failed or was stopped, or this is the worker thread itself.
+            RuntimeError: the run failed or was stopped, or this is one of the worker threads.
         """
-        if not self._worker.wait(timeout):
-            raise TimeoutError(f"the run is not done after {timeout} s")
+        for worker in (self._runs.worker, self._looking):
+            worker.refuse_to_wait_inside()
+        for worker in (self._runs.worker, self._looking):
+            if not worker.wait(timeout):
+                raise TimeoutError(f"the run is not done after {timeout} s")
         if self.error:
             raise RuntimeError(self.error)
-        if not self._answered.issuperset(_KINDS):
+        if not self._runs.done:
             raise RuntimeError("the run was stopped: session.run() starts it again")
         return self
 
     def stop(self) -> None:
         """Cancel the run under way; what is there stays."""
-        with self._state:
-            self._worker.cancel()
-            self._mark(self._revision, "cancelled")
+        self._runs.stop()
 
     def run(self) -> None:
         """Run both masks again, for instance after the weights have changed."""
         self._model.clear_cache()
-        with self._state:
-            self._forget()
+        with self.lock:
+            self._runs.forget()
             self._look()
             self._run_soon()
 
     def close(self) -> None:
         """Close the explorers of this session, and free its traces."""
         self.stop()
-        self._worker.wait()
+        self._looking.cancel()
+        self._runs.worker.wait()
+        self._looking.wait()
         for view in self.views:
             view.close()
         self.views.clear()
         self.unobserve_all()
-        with self._state:
-            self._forget()
-            self.draw = None
-            self.pattern = None
+        with self.lock:
+            self._runs.forget()
+            self._looker.forget()
+            self.front = None
+            self.pattern = self.receipt = self.contrast = self.flows = self.parting = None
+            self.overview = {}
+
+    # Leaving something behind
+
+    def save(self, path: str | Path) -> None:
+        """Write prompt, segments, view and settings as small JSON; :func:`segviz.open_session`.
+
+        No weights and no traces: opened again, the session runs again.
+        """
+        session_file.write(Path(path), self)
 
     def snapshot(self) -> None:
         """Leave a static picture of the explorer in the notebook, which shows on GitHub, too.
@@ -234,12 +309,41 @@ class Session(traitlets.HasTraits):
         """
         from IPython.display import Image, display  # noqa: PLC0415 (only notebooks have it)
 
-        if self.draw is None:
-            raise RuntimeError(
-                "this session has no explorer to draw: use sv.explore(model, prompt)"
-            )
+        front = self._shown("snapshot()")
         self.wait()
-        display(Image(data=self.draw(), format="png"))
+        display(Image(data=front.png(), format="png"))
+
+    def to_html(
+        self, path: str | Path | None = None, heads: list[tuple[int, int]] | None = None
+    ) -> str | None:
+        """One self-contained page of the explorer, which works without a kernel and a network.
+
+        Segments and mask can be edited in it, all heads are there as thumbnails, and some in full
+        resolution; the attention and the answers are those of now.
+
+        Args:
+            path: where to write it; None: return it.
+            heads: ``(layer, head)`` in full resolution; None: the chosen one, and the three that
+                the segment mask changed most.
+
+        Raises:
+            RuntimeError: a session without an explorer; see :func:`segviz.explore`.
+            IndexError: no such head.
+        """
+        front = self._shown("to_html()")
+        self.wait()
+        page = front.html(heads)
+        if path is None:
+            return page
+        Path(path).write_text(page, encoding="utf-8")
+        return None
+
+    def _shown(self, what: str) -> Front:
+        if self.front is None:
+            raise RuntimeError(
+                f"{what}: this session has no explorer to draw; use sv.explore(model, prompt)"
+            )
+        return self.front
 
     # Edits
 
@@ -261,138 +365,122 @@ class Session(traitlets.HasTraits):
             raise traitlets.TraitError(f"{name} is {value}; allowed are 0 to {count - 1}")
         return value
 
+    @traitlets.validate("decoding")
+    def _valid_decoding(self, proposal: Any) -> dict[str, Any]:
+        settings = checked_settings(proposal["value"])
+        self._checked_options(self.prompt, settings)
+        return settings
+
+    @traitlets.validate("prompt")
+    def _valid_prompt(self, proposal: Any) -> Prompt:
+        self._checked_options(proposal["value"], self.decoding)
+        return proposal["value"]
+
+    def _checked_options(self, prompt: Prompt, settings: Mapping[str, Any]) -> dict[str, Any]:
+        """Decoding options with a seed; raises what a run would raise."""
+        if not settings["max_new_tokens"]:
+            self._model.check(prompt)
+            return {}
+        options = options_of(settings, self._other_options)
+        return self._model.with_seed(prompt, settings["max_new_tokens"], options)
+
+    @traitlets.observe("decoding")
+    def _decoding_changed(self, change: Any) -> None:
+        with self.lock:
+            if not self._ready:
+                return
+            self._options = self._checked_options(self.prompt, change["new"])
+            self._runs.forget_answers()
+            self._run_soon()
+
     @traitlets.observe("segmentation")
     def _segmentation_edited(self, change: Any) -> None:
-        with self._state:
-            if change["new"] == self.prompt.segmentation:
+        with self.lock:
+            if self._ready and change["new"] != self.prompt.segmentation:
+                self.prompt = self.prompt.with_segmentation(change["new"])
+
+    @traitlets.observe("prompt")
+    def _prompt_changed(self, change: Any) -> None:
+        with self.lock:
+            if not self._ready:
                 return
-            self.prompt = self.prompt.with_segmentation(change["new"])
-            self._traces.pop("segment", None)
-            self._answered.discard("segment")
-            if "causal" in self._traces:
-                # The causal run is the same under any segments; only their names move.
-                causal = self._traces["causal"]
-                labelled = with_response(change["new"], len(causal.tokens))
-                self._traces["causal"] = replace(causal, segmentation=labelled)
+            new: Prompt = change["new"]
+            if new.token_ids == change["old"].token_ids:
+                self._runs.resegment(new.segmentation)
+            else:
+                self._runs.forget()
+                self.pinned = None
+                self.template = new.segmentation
+            self.segmentation = new.segmentation
             self._look()
             self._run_soon()
 
     @traitlets.observe("dragging")
     def _dragging_changed(self, change: Any) -> None:
         if not change["new"]:
-            self._worker.hurry()
+            self._runs.worker.hurry()
 
-    @traitlets.observe("layer", "head", "view")
-    def _look(self, _change: object = None) -> None:
-        """Compute what the chosen head shows, from the traces at hand."""
-        with self._state:
-            view, layer, head = str(self.view), int(self.layer), int(self.head)
-            wanted: list[MaskKind] = [kind for kind in _KINDS if view in (kind, "difference")]
-            self.stale = not all(kind in self._traces for kind in wanted)
-            if self.stale:
-                return
-            trace = self._traces[wanted[0]]
-            if view == "difference":
-                array = Comparison(self._traces["causal"], trace).difference(layer, head)
-            else:
-                array = trace.attention(layer, head)
-            length = len(array)
-            self.pattern = Pattern(
-                view,
-                layer,
-                head,
-                array,
-                trace.mask(layer)[:length, :length],
-                trace.tokens[:length],
-                with_response(self.prompt.segmentation, length),
-                trace.prompt_length,
-            )
-
-    # Runs
-
-    def _forget(self) -> None:
-        self._traces.clear()
-        self._answered.clear()
+    # Runs and looks
 
     def _run_soon(self) -> None:
         """Ask for a run of the current state; it takes the place of any other."""
-        with self._state:
-            self._revision += 1
-            self.error = ""
-            self.busy = True
-            missing: list[MaskKind] = [kind for kind in _KINDS if kind not in self._answered]
-            job = partial(self._run, self._revision, self.prompt, missing)
-            self._worker.submit(job, delay=PAUSE if self.dragging else 0.0)
+        delay = PAUSE if self.dragging else 0.0
+        self._runs.start(self.prompt, self.decoding["max_new_tokens"], self._options, delay)
 
-    def _settled(self) -> None:
-        self.busy = False
-
-    def _run(
-        self, revision: int, prompt: Prompt, missing: list[MaskKind], cancel: threading.Event
-    ) -> None:
-        """Run a prompt under the masks that are missing; called in the worker's thread."""
-        try:
-            for kind in missing:
-                self._answer(revision, kind, Answer())
-            # Attention first: a prefill takes a blink, an answer takes its time and reuses it.
-            for kind in missing:
-                self._publish(revision, self._model.trace(prompt, kind, cancel=cancel), done=False)
-            for kind in missing:
-                self._publish(revision, self._stream(revision, prompt, kind, cancel), done=True)
-        except RunCancelledError:
-            self._mark(revision, "cancelled")
-        except Exception as error:  # noqa: BLE001 (whatever it is, the user has to see it)
-            self._mark(revision, "failed", f"{type(error).__name__}: {error}")
-
-    def _stream(
-        self, revision: int, prompt: Prompt, kind: MaskKind, cancel: threading.Event
-    ) -> Trace:
-        tokens: list[str] = []
-
-        def heard(token: str) -> None:
-            tokens.append(token)
-            # The model is locked here. Who holds the session's state may be waiting for the model,
-            # so never wait for the state: the next token, or the end, brings this one, too.
-            if self._state.acquire(timeout=_PATIENCE):
-                try:
-                    self._answer(revision, kind, Answer(tuple(tokens), "running"))
-                finally:
-                    self._state.release()
-
-        self._answer(revision, kind, Answer(state="running"))
-        return self._model.trace(
-            prompt, kind, self._max_new_tokens, on_token=heard, cancel=cancel, **self._options
-        )
-
-    def _publish(self, revision: int, trace: Trace, *, done: bool) -> None:
-        with self._state:
-            if revision == self._revision:
-                self._take(trace, done=done)
-
-    def _take(self, trace: Trace, *, done: bool) -> None:
-        self._traces[trace.mask_kind] = trace
-        if done:
-            self._answered.add(trace.mask_kind)
-            answer = Answer(trace.tokens[trace.prompt_length :], "done")
-            self.set_trait(f"{trace.mask_kind}_answer", answer)
-        if self.view in (trace.mask_kind, "difference"):
+    def _notice(self, name: str, value: Any) -> None:
+        """Take what a run has to say; called under the lock."""
+        if name == "trace":
             self._look()
+        elif name.endswith("_state"):
+            name, (state, note) = name.replace("_state", "_answer"), value
+            self.set_trait(name, replace(getattr(self, name), state=state, note=note))
+        else:
+            self.set_trait(name, value)
 
-    def _answer(self, revision: int, kind: MaskKind, answer: Answer) -> None:
-        with self._state:
-            if revision == self._revision:
-                self.set_trait(f"{kind}_answer", answer)
-
-    def _mark(self, revision: int, state: AnswerState, note: str = "") -> None:
-        """Say of the answers that are not done why they are not."""
-        with self._state:
-            if revision != self._revision:
+    @traitlets.observe("layer", "head", "view", "reduce", "panels")
+    def _look(self, change: Any = None) -> None:
+        """Ask for what is looked at now; it takes the place of what was asked for before."""
+        with self.lock:
+            if not self._ready:
                 return
-            self.error = note
-            for kind in _KINDS:
-                if kind not in self._answered:
-                    answer: Answer = getattr(self, f"{kind}_answer")
-                    self.set_trait(f"{kind}_answer", replace(answer, state=state, note=note))
+            if change is None:
+                self._version += 1
+            wanted = self.wanted()
+            self.stale = not wanted.ready
+            self._looking.submit(partial(self._take_looks, wanted))
 
+    def wanted(self) -> Wanted:
+        """What is looked at now, of the traces at hand."""
+        with self.lock:
+            inside, layers = self.first_layers, range(self._model.layers)
+            return Wanted(
+                traces=dict(self._runs.traces),
+                version=self._version,
+                segmentation=self.prompt.segmentation,
+                view=self.view,
+                layer=self.layer,
+                head=self.head if self.reduce == "head" else self.reduce,
+                panels=frozenset(self.panels),
+                layers=sorted(layers, key=lambda layer: (layer not in inside, layer)),
+            )
 
-_KINDS: tuple[MaskKind, MaskKind] = ("segment", "causal")
+    def _take_looks(self, wanted: Wanted, cancel: threading.Event) -> None:
+        """Called in the worker's thread."""
+        for look in self._looker.looks(wanted):
+            with self.lock:
+                if cancel.is_set():
+                    return
+                self._take_look(look)
+
+    def _take_look(self, look: Look) -> None:
+        if isinstance(look, LayerLook):
+            self.overview = {**self.overview, look.layer: look}
+            return
+        names = {
+            Pattern: "pattern",
+            HeadCheck: "receipt",
+            Contrast: "contrast",
+            Flows: "flows",
+            Parting: "parting",
+        }
+        setattr(self, names[type(look)], look)

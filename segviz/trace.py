@@ -11,28 +11,17 @@ from typing import Any, Literal
 import numpy as np
 import torch
 
-from segviz import patterns, trace_file
-from segviz.masks import causal_mask, segment_mask
-from segviz.patterns import CapturedLayer
+from segviz import summaries, trace_file
+from segviz.likely import LikelyTokens
+from segviz.masks import key_spans, mask_tile
+from segviz.pattern_tiles import PatternTiles
+from segviz.patterns import CapturedLayer, Head
+from segviz.receipt import HeadCheck, Receipt, head_check, receipt_of
 from segviz.segments import Segmentation
 
+__all__ = ["HeadCheck", "MaskKind", "Receipt", "Trace", "with_response"]
+
 MaskKind = Literal["causal", "segment"]
-
-LIKELY_TOKENS = 64
-"""How many of the most likely next tokens a trace keeps per position."""
-
-
-@dataclass(frozen=True, eq=False, slots=True)
-class LikelyTokens:
-    """The most likely next tokens of every position.
-
-    Args:
-        token_ids: int ``[position, rank]``, the most likely first.
-        log_probabilities: float32 ``[position, rank]``, natural logarithms under the full softmax.
-    """
-
-    token_ids: np.ndarray
-    log_probabilities: np.ndarray
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -93,24 +82,88 @@ class Trace:
         """Whether weights that no one tuned for segment masks ran under one."""
         return self.mask_kind == "segment" and self.recipe.get("default_mask") != "segment"
 
-    def attention(self, layer: int, head: int) -> np.ndarray:
+    @property
+    def receipt(self) -> Receipt | None:
+        """The proof that each layer used the attention that was captured.
+
+        None where there is none: in traces from files of earlier versions.
+        """
+        return receipt_of(self.layers)
+
+    def attention(self, layer: int, head: Head) -> np.ndarray:
         """The attention pattern of one head.
 
         Args:
             layer: 0-based, or negative from the last one.
-            head: a query head, likewise.
+            head: a query head, likewise; or ``"mean"`` or ``"max"``: of every cell, over the query
+                heads of the layer.
 
         Returns:
-            float32 ``[query, key]`` over prompt and generated tokens; a row sums to 1, and what
-            was masked is exactly 0.
+            float32 ``[query, key]`` over prompt and generated tokens; a row sums to 1 (to more
+            under ``"max"``), and what was masked is exactly 0.
+
+        Raises:
+            IndexError: no such layer or head.
+            ValueError: a word that is neither ``"mean"`` nor ``"max"``.
+        """
+        whole = slice(0, len(self.tokens))
+        return self.tiles(layer, head).tile(whole, whole)[0]
+
+    def tiles(self, layer: int, head: Head) -> PatternTiles:
+        """The attention pattern of one head, computed part by part where somebody looks.
+
+        >>> import segviz as sv
+        >>> trace = sv.load().trace(sv.examples["chain"])
+        >>> tiles = trace.tiles(layer=1, head=0)
+        >>> values, visible = tiles.tile(slice(8, 24), slice(0, 16), factor=4)
+        >>> values.shape
+        (4, 4)
+
+        Args:
+            layer: 0-based, or negative from the last one.
+            head: as in :meth:`attention`.
+
+        Returns:
+            :class:`segviz.tiles.Tiles` over prompt and generated tokens.
+
+        Raises:
+            IndexError, ValueError: as in :meth:`attention`.
+        """
+        captured = self.layers[self._layer(layer)]
+        return PatternTiles(captured, self.key_spans(layer), _head(head, captured))
+
+    def check(self, layer: int, head: int) -> HeadCheck:
+        """One head's receipt: was the mask applied, is the pattern what the layer used?
+
+        >>> import segviz as sv
+        >>> check = sv.load().trace(sv.examples["chain"]).check(layer=1, head=0)
+        >>> check.ok, check.masked_nonzero
+        (True, 0)
+
+        The evidence is the output error, measured during the run. That masked cells are 0 holds by
+        construction: see :class:`segviz.receipt.HeadCheck`.
 
         Raises:
             IndexError: no such layer or head.
         """
         captured = self.layers[self._layer(layer)]
-        head = _checked(head, captured.heads, "head")
-        rows = slice(0, captured.length)
-        return patterns.attention_rows(captured, self.mask(layer), rows, head)[0].cpu().numpy()
+        return head_check(captured, self.key_spans(layer), _checked(head, captured.heads, "head"))
+
+    def key_spans(self, layer: int) -> np.ndarray:
+        """The mask that was in force in a layer, in two numbers per query.
+
+        Returns:
+            int ``[query, 2]``: the first key seen, and the position behind the last one.
+
+        Raises:
+            IndexError: no such layer.
+        """
+        window = self.layers[self._layer(layer)].window
+        if window not in self._spans:
+            segmentation = None if self.mask_kind == "causal" else self.segmentation
+            self._spans[window] = key_spans(len(self.tokens), segmentation, window=window)
+            self._spans[window].setflags(write=False)
+        return self._spans[window]
 
     def mask(self, layer: int | None = None) -> np.ndarray:
         """The mask that was in force.
@@ -135,12 +188,13 @@ class Trace:
             layer = 0
         window = self.layers[self._layer(layer)].window
         if window not in self._masks:
-            if self.mask_kind == "causal":
-                self._masks[window] = causal_mask(len(self.tokens), window=window)
-            else:
-                self._masks[window] = segment_mask(self.segmentation, window=window)
+            self._masks[window] = mask_tile(self.key_spans(layer), slice(0, len(self.tokens)))
             self._masks[window].setflags(write=False)
         return self._masks[window]
+
+    @cached_property
+    def _spans(self) -> dict[int | None, np.ndarray]:
+        return {}
 
     @cached_property
     def _masks(self) -> dict[int | None, np.ndarray]:
@@ -170,6 +224,17 @@ class Trace:
         probabilities = np.exp(self.likely.log_probabilities[position, :k])
         return [(self.decode(int(i)), float(p)) for i, p in zip(ids, probabilities, strict=True)]
 
+    def token_probabilities(self) -> np.ndarray:
+        """How likely the model found each generated token, under the full softmax.
+
+        Of the model itself: a temperature or other settings of the sampling take no part.
+
+        Returns:
+            float32 ``[generated token]``; NaN only in files of earlier versions, for tokens that
+            are not among those that :meth:`next_tokens` gives.
+        """
+        return np.exp(self.likely.of_generated(self.token_ids, self.prompt_length))
+
     def flow(self, layer: int | None = None, head: int | None = None) -> np.ndarray:
         """Mean attention mass from query segment to key segment.
 
@@ -187,7 +252,7 @@ class Trace:
         if head is not None:
             head = _checked(head, self.heads, "head")
         stops = [segment.stop for segment in self.segmentation.segments]
-        flows = [patterns.flow(self.layers[i], self.mask(i), stops).cpu() for i in chosen]
+        flows = [summaries.flow(self.layers[i], self.key_spans(i), stops).cpu() for i in chosen]
         stacked = torch.stack(flows)
         return (stacked if head is None else stacked[:, head, None]).mean(dim=(0, 1)).numpy()
 
@@ -200,25 +265,52 @@ class Trace:
         Returns:
             uint8 ``[layer, head, size, size]`` in square-root scale: 255 is a probability of 1.
         """
-        if size < 1:
-            raise ValueError(f"size is {size}; a thumbnail has at least 1 pixel on a side")
-        return np.stack(
-            [patterns.thumbnails(c, self.mask(i), size) for i, c in enumerate(self.layers)]
-        )
+        return np.stack([self.layer_thumbnails(i, size) for i in range(len(self.layers))])
+
+    def layer_thumbnails(self, layer: int, size: int = 32) -> np.ndarray:
+        """The :meth:`thumbnails` of one layer, uint8 ``[head, size, size]``.
+
+        Raises:
+            IndexError: no such layer.
+            ValueError: a size below 1.
+        """
+        captured = self.layers[self._layer(layer)]
+        return summaries.thumbnails(captured, self.key_spans(layer), checked_size(size))
+
+    def summaries(self) -> dict[str, np.ndarray]:
+        """A few numbers for every head, each a mean over the query positions.
+
+        >>> import segviz as sv
+        >>> numbers = sv.load().trace(sv.examples["chain"]).summaries()
+        >>> list(numbers)
+        ['forward mass', 'entropy', 'distance', 'first-token mass']
+
+        ``forward mass`` is the attention on later tokens, which under a segment mask are those of
+        the same segment; ``entropy`` that of a row, in nats; ``distance`` the mean of |query - key|
+        in tokens; ``first-token mass`` the attention on token position 0.
+
+        Returns:
+            float32 ``[layer, head]`` by name.
+        """
+        layers = [self.layer_summaries(i) for i in range(len(self.layers))]
+        return {name: np.stack([one[name] for one in layers]) for name in summaries.SUMMARIES}
+
+    def layer_summaries(self, layer: int) -> dict[str, np.ndarray]:
+        """The :meth:`summaries` of one layer, float32 ``[head]`` by name.
+
+        Raises:
+            IndexError: no such layer.
+        """
+        captured = self.layers[self._layer(layer)]
+        return summaries.summaries(captured, self.key_spans(layer))
 
     def save(self, path: str | Path) -> None:
         """Write the trace to a safetensors file; the way back is :meth:`load`."""
-        tensors = {
-            "likely.token_ids": torch.from_numpy(self.likely.token_ids),
-            "likely.log_probabilities": torch.from_numpy(self.likely.log_probabilities),
-        }
-        for number, layer in enumerate(self.layers):
-            tensors[f"layers.{number}.queries"] = layer.queries.cpu().contiguous()
-            tensors[f"layers.{number}.keys"] = layer.keys.cpu().contiguous()
+        tensors, layers = trace_file.pack(self.layers, self.likely)
         mentioned = np.unique(self.likely.token_ids).tolist()
         metadata = {
             "segmentation": self.segmentation.to_dict(),
-            "layers": [{"scale": layer.scale, "window": layer.window} for layer in self.layers],
+            "layers": layers,
             "vocabulary": {token_id: self.decode(token_id) for token_id in mentioned},
             **{name: getattr(self, name) for name in _AS_THEY_ARE},
         }
@@ -233,15 +325,7 @@ class Trace:
             ValueError: a file that is no trace.
         """
         tensors, metadata = trace_file.read(Path(path))
-        layers = [
-            CapturedLayer(
-                tensors[f"layers.{number}.queries"], tensors[f"layers.{number}.keys"], **settings
-            )
-            for number, settings in enumerate(metadata["layers"])
-        ]
-        likely = LikelyTokens(
-            tensors["likely.token_ids"].numpy(), tensors["likely.log_probabilities"].numpy()
-        )
+        layers, likely = trace_file.unpack(tensors, metadata["layers"])
         vocabulary = {int(token_id): text for token_id, text in metadata["vocabulary"].items()}
         kept = {name: metadata[name] for name in _AS_THEY_ARE}
         kept |= {name: tuple(kept[name]) for name in ("tokens", "token_ids")}
@@ -272,6 +356,23 @@ _AS_THEY_ARE = (
     "mask_kind",
     "recipe",
 )
+
+
+def checked_size(size: int) -> int:
+    """A thumbnail's ``size``, or a ValueError."""
+    if size < 1:
+        raise ValueError(f"size is {size}; a thumbnail has at least 1 pixel on a side")
+    return size
+
+
+def _head(head: Head, layer: CapturedLayer) -> Head:
+    if not isinstance(head, str):
+        return _checked(head, layer.heads, "head")
+    if head not in ("mean", "max"):
+        raise ValueError(
+            f"there is no head {head!r}: allowed are 0 to {layer.heads - 1}, 'mean' and 'max'"
+        )
+    return head
 
 
 def _checked(index: int, count: int, what: str) -> int:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +11,54 @@ import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 
+from segviz.likely import LikelyTokens
+from segviz.patterns import CapturedLayer
+
 FORMAT = 1
+
+
+def pack(
+    layers: Sequence[CapturedLayer], likely: LikelyTokens
+) -> tuple[dict[str, torch.Tensor], list[dict[str, Any]]]:
+    """What was captured as named tensors, and the rest of each layer for the metadata."""
+    tensors = {
+        "likely.token_ids": torch.from_numpy(likely.token_ids),
+        "likely.log_probabilities": torch.from_numpy(likely.log_probabilities),
+    }
+    if likely.generated is not None:
+        tensors["likely.generated"] = torch.from_numpy(likely.generated)
+    settings = []
+    for number, layer in enumerate(layers):
+        tensors[f"layers.{number}.queries"] = layer.queries.cpu().contiguous()
+        tensors[f"layers.{number}.keys"] = layer.keys.cpu().contiguous()
+        one: dict[str, Any] = {"scale": layer.scale, "window": layer.window}
+        if layer.output_errors:
+            one["output_errors"] = list(layer.output_errors.items())
+        settings.append(one)
+    return tensors, settings
+
+
+def unpack(
+    tensors: Mapping[str, torch.Tensor], settings: Sequence[Mapping[str, Any]]
+) -> tuple[list[CapturedLayer], LikelyTokens]:
+    """What :func:`pack` packed; files of earlier versions hold less."""
+    layers = [
+        CapturedLayer(
+            tensors[f"layers.{number}.queries"],
+            tensors[f"layers.{number}.keys"],
+            one["scale"],
+            one["window"],
+            dict(one["output_errors"]) if "output_errors" in one else None,
+        )
+        for number, one in enumerate(settings)
+    ]
+    generated = tensors.get("likely.generated")
+    likely = LikelyTokens(
+        tensors["likely.token_ids"].numpy(),
+        tensors["likely.log_probabilities"].numpy(),
+        None if generated is None else generated.numpy(),
+    )
+    return layers, likely
 
 
 def write(path: Path, tensors: Mapping[str, torch.Tensor], metadata: Mapping[str, Any]) -> None:

@@ -70,13 +70,17 @@ class Worker:
         Raises:
             RuntimeError: called by a job, which would wait for itself.
         """
+        self.refuse_to_wait_inside()
+        with self._changed:
+            return self._changed.wait_for(lambda: self._thread is None, timeout)
+
+    def refuse_to_wait_inside(self) -> None:
+        """Raise what :meth:`wait` raises in the worker's own thread."""
         if threading.current_thread() is self._thread:
             raise RuntimeError(
                 "this is called by the very run that it would wait for: an observer uses what it "
                 "is given (change.new), and leaves waiting to others"
             )
-        with self._changed:
-            return self._changed.wait_for(lambda: self._thread is None, timeout)
 
     def _work(self) -> None:
         while True:

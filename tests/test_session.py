@@ -241,8 +241,10 @@ def test_rejections(session) -> None:
         session.head = -1
     with pytest.raises(traitlets.TraitError, match="view"):
         session.view = "both"
-    with pytest.raises(RuntimeError, match="no explorer"):
+    with pytest.raises(RuntimeError, match=r"snapshot\(\).*no explorer"):
         session.snapshot()
+    with pytest.raises(RuntimeError, match=r"to_html\(\).*no explorer"):
+        session.to_html()
     assert_fresh(session)
 
 

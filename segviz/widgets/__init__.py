@@ -6,8 +6,19 @@ They take arrays and traits and never touch a model.
 from segviz.widgets.answer_view import AnswerView
 from segviz.widgets.attention_view import AttentionView
 from segviz.widgets.base import View
+from segviz.widgets.compare_view import CompareView
 from segviz.widgets.explorer_view import ExplorerView
 from segviz.widgets.mask_view import MaskView
+from segviz.widgets.receipt_view import ReceiptView
 from segviz.widgets.token_strip import TokenStrip
 
-__all__ = ["AnswerView", "AttentionView", "ExplorerView", "MaskView", "TokenStrip", "View"]
+__all__ = [
+    "AnswerView",
+    "AttentionView",
+    "CompareView",
+    "ExplorerView",
+    "MaskView",
+    "ReceiptView",
+    "TokenStrip",
+    "View",
+]

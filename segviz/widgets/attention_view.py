@@ -2,26 +2,36 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import Any, ClassVar
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 import numpy as np
 import traitlets
 
 from segviz.segments import Segmentation
-from segviz.widgets import assets, scale
+from segviz.tiles import ArrayTiles, Tiles
+from segviz.widgets import assets
+from segviz.widgets import attention_parts as parts
+from segviz.widgets.attention_parts import MERGES, Shown
+from segviz.widgets.compare_parts import cut
 from segviz.widgets.mask_view import checked_prompt_length
+from segviz.widgets.scale import KINDS, SCALES, Encoded, Kind, fine, packed, shaded, table
 from segviz.widgets.segmented import SegmentedView, segment_dicts
+
+if TYPE_CHECKING:
+    from segviz.comparison import Comparison
+    from segviz.trace import Trace
 
 
 class AttentionView(SegmentedView):
     """An attention pattern ``[query, key]``; the numbers stay in Python, the page gets bytes.
 
-    >>> view = AttentionView(np.array([[1.0, 0.0], [0.3, 0.7]]))
+    >>> view = AttentionView(np.array([[1.0, 0.0], [0.3, 0.7]]), scale="log", hide_first=True)
     >>> view.show(np.array([[0.0, 0.0], [-0.2, 0.2]]), kind="diverging", title="difference")
 
     Args:
-        attention: float ``[query, key]``, shown at once if given.
+        attention: float ``[query, key]`` or :class:`segviz.tiles.Tiles`, shown at once if given.
         tokens: decoded tokens of the keys, for labels.
         segmentation: the segments of all keys, generated ones included.
         prompt_length: where the generated positions start; None if there are none.
@@ -32,10 +42,23 @@ class AttentionView(SegmentedView):
     """
 
     _esm = assets.script("attention_view.js")
-    _css: ClassVar[Any] = assets.style("base.css", "matrix.css")
+    _css: ClassVar[Any] = assets.style("base.css", "controls.css", "matrix.css")
 
     prompt_length = traitlets.Int(
         None, allow_none=True, help="Position at which decoding starts; None: prompt only."
+    ).tag(sync=True)
+    merge = traitlets.Enum(
+        MERGES, "tokens", help="What a row and a column is: a token, a word or a segment."
+    ).tag(sync=True)
+    scale = traitlets.Enum(
+        SCALES, "sqrt", help="How a number becomes a colour; 'clipped' ends at the 99th percentile."
+    ).tag(sync=True)
+    hide_first = traitlets.Bool(
+        help="Leave the first token out: it often takes most of the attention."
+    ).tag(sync=True)
+    normalize = traitlets.Bool(help="Each row relative to its own largest value.").tag(sync=True)
+    pinned = traitlets.Int(
+        None, allow_none=True, help="Token position of the pinned query; None: no query is."
     ).tag(sync=True)
     stale = traitlets.Bool(help="True while the picture is of an earlier state; it is dimmed.").tag(
         sync=True
@@ -43,89 +66,207 @@ class AttentionView(SegmentedView):
 
     def __init__(
         self,
-        attention: np.ndarray | None = None,
+        attention: np.ndarray | Tiles | None = None,
         tokens: Sequence[str] | None = None,
         segmentation: Segmentation | None = None,
         prompt_length: int | None = None,
         **kwargs: Any,
     ) -> None:
-        self._shown: tuple[np.ndarray, np.ndarray | None, int] | None = None
-        self.heading = ""
-        self.encoded: scale.Encoded | None = None
+        self._shown: Shown | None = None
+        self._held = False
         super().__init__(
             tokens=list(tokens or []),
             segments=segment_dicts(segmentation) if segmentation else [],
             prompt_length=prompt_length,
             **kwargs,
         )
+        self.observe(self._redraw_large, ["merge", "segments", "hide_first"])
         if attention is not None:
             self.show(attention)
+
+    @classmethod
+    def of(cls, trace: Trace, layer: int = 0, head: int | str = 0, **traits: Any) -> Self:
+        """The view of one head of a trace; no model is needed.
+
+        >>> import segviz as sv
+        >>> trace = sv.load().trace(sv.examples["chain"])
+        >>> AttentionView.of(trace, layer=1, head=0, hide_first=True).heading
+        'Layer 1, head 0: segment mask'
+
+        Args:
+            trace: what a run left behind.
+            layer: 0-based.
+            head: a query head, or ``"mean"`` or ``"max"`` over the heads of the layer.
+            traits: such as ``scale="log"``.
+        """
+        view = cls(None, trace.tokens, trace.segmentation, trace.prompt_length, **traits)
+        title = f"{_named(layer, head)}: {trace.mask_kind} mask"
+        view.show(_at_hand(trace.tiles(layer, head)), title=title)
+        return view
+
+    @classmethod
+    def of_difference(
+        cls, comparison: Comparison, layer: int = 0, head: int | str = 0, **traits: Any
+    ) -> Self:
+        """The view of one head's difference, segment minus causal, as far as the answers agree.
+
+        >>> import segviz as sv
+        >>> comparison = sv.compare(sv.load(), sv.examples["chain"], max_new_tokens=2)
+        >>> AttentionView.of_difference(comparison, layer=1, head=0).heading
+        'Layer 1, head 0: segment minus causal'
+
+        Args:
+            comparison: of two runs.
+            layer, head, traits: as in :meth:`of`.
+        """
+        tiles, shown = comparison.tiles(layer, head), comparison.segment
+        length = tiles.shape[1]
+        whole = cut(shown.segmentation, length)
+        view = cls(None, shown.tokens[:length], whole, shown.prompt_length, **traits)
+        title = f"{_named(layer, head)}: segment minus causal"
+        view.show(_at_hand(tiles), kind="diverging", title=title)
+        return view
 
     @traitlets.validate("prompt_length")
     def _valid_prompt_length(self, proposal: Mapping[str, Any]) -> int | None:
         return checked_prompt_length(proposal["value"], self.segments)
 
+    @traitlets.validate("pinned")
+    def _valid_pinned(self, proposal: Mapping[str, Any]) -> int | None:
+        position = proposal["value"]
+        stop = self._shown.tiles.shape[1] if self._shown else None
+        if position is not None and (position < 0 or (stop is not None and position >= stop)):
+            raise traitlets.TraitError(
+                f"pinned is {position}; allowed are 0 to {'…' if stop is None else stop - 1} and None"
+            )
+        return position
+
+    @property
+    def heading(self) -> str:
+        """The title of what is shown."""
+        return self._shown.title if self._shown else ""
+
+    @property
+    def encoded(self) -> Encoded | None:
+        """What is on show as colours, under the chosen scale; None before anything was shown."""
+        shown = self._shown
+        if shown is None:
+            return None
+        values, visible, starts = shown.values, shown.visible.copy(), shown.starts
+        if not shown.large:
+            starts = parts.group_starts(
+                self.merge, shown.tiles.shape, self.tokens, self.segmentation
+            )
+        if starts is None and self.hide_first:
+            visible[:, 0] = False
+        elif starts is not None and shown.starts is None:
+            drawn = parts.merged_tiles(self._chosen(shown.tiles), starts)
+            values, visible = drawn.tile(*(slice(0, side) for side in drawn.shape))
+        # What is given is the end of the scale of what was given; merged or hidden, it is another.
+        own = starts is None and not self.hide_first
+        data, limit = shaded(
+            values,
+            visible,
+            kind=shown.kind,
+            scale=self.scale,
+            maximum=shown.maximum if own else None,
+            normalize=self.normalize,
+        )
+        return Encoded(data, shown.kind, limit, shown.factor, *(starts or (None, None)))
+
     def show(
         self,
-        array: np.ndarray,
+        array: np.ndarray | Tiles,
         *,
-        kind: scale.Kind = "sequential",
+        kind: Kind = "sequential",
         title: str = "",
         mask: np.ndarray | None = None,
         maximum: float | None = None,
         **traits: Any,
     ) -> None:
-        """Show another array; the next hover asks about this one.
+        """Show another pattern; the next hover asks about this one.
 
         Args:
             array: float ``[query, key]``; with fewer queries than keys the queries are the last.
+                Or :class:`segviz.tiles.Tiles`, read where somebody looks.
             kind: ``"sequential"`` for probabilities, ``"diverging"`` for differences.
             title: the heading, such as ``"layer 3, head 5"``.
-            mask: bool ``[query, key]``, True = may attend; masked cells are drawn as such.
+            mask: of an array, bool ``[query, key]``, True = may attend; masked cells are drawn
+                as such. Tiles bring their own.
             maximum: end of the colour scale; the largest visible magnitude unless given.
             traits: ``tokens``, ``segmentation``, ``prompt_length`` that go with the array.
 
         Raises:
             ValueError: an array or a mask of the wrong shape or kind, or NaN in a visible cell.
         """
-        array = np.asarray(array, dtype=np.float32)
-        if kind not in scale.KINDS:
-            raise ValueError(f"kind={kind!r}; allowed are {' and '.join(map(repr, scale.KINDS))}")
-        if array.ndim != 2 or 0 in array.shape:  # noqa: PLR2004 - query and key
-            raise ValueError(f"an attention pattern is [query, key], not of shape {array.shape}")
-        if mask is not None and np.shape(mask) != array.shape:
-            raise ValueError(f"the mask is {np.shape(mask)} and the array {array.shape}")
-        finite = np.isfinite(array)
-        if not finite.all():
-            if mask is None or (np.asarray(mask, bool) & ~finite).any():
-                raise ValueError("the array holds NaN or infinity in a cell that is not masked")
-            array = np.where(finite, array, np.float32(0))
-        self._check_keys(array.shape[1], traits)
-        if traits:
-            self.update(**traits)
-        encoded = scale.encode(array, kind=kind, mask=mask, maximum=maximum)
-        self.encoded, self.heading = encoded, title
-        with self._publishing:
-            number = self._sequence + 1
-            self._shown = (array, None if mask is None else np.asarray(mask, bool), number)
-            self.publish(
-                "attention",
-                {
-                    "scale": kind,
-                    "maximum": encoded.maximum,
-                    "title": title,
-                    "factor": encoded.factor,
-                    "size": array.shape,
-                },
-                encoded.data,
-                scale.table(kind),
-            )
+        if kind not in KINDS:
+            raise ValueError(f"kind={kind!r}; allowed are {' and '.join(map(repr, KINDS))}")
+        tiles = _tiles(array, mask)
+        self._check_keys(tiles.shape[1], traits)
+        with self._holding():
+            if traits:
+                self.update(**traits)
+            self._draw(tiles, kind, title, maximum)
 
     def clear(self) -> None:
-        """Show nothing, as before the first :meth:`show`."""
-        self._shown, self.encoded, self.heading = None, None, ""
+        """Show nothing, as before the first :meth:`show`; no query is pinned any more."""
+        self._shown = None
+        self.pinned = None
         self.forget("attention")
         self.send({"kind": "attention", "clear": True})
+
+    def _draw(self, tiles: Tiles, kind: Kind, title: str, maximum: float | None) -> None:
+        starts, drawn = None, tiles
+        if max(tiles.shape) > parts.WHOLE:
+            starts = parts.group_starts(self.merge, tiles.shape, self.tokens, self.segmentation)
+        if starts is not None:
+            drawn = parts.merged_tiles(self._chosen(tiles), starts)
+        values, visible, factor = parts.overview(drawn)
+        if not np.isfinite(values[visible]).all():
+            raise ValueError("the array holds NaN or infinity in a cell that is not masked")
+        data, end = fine(values, visible, kind, maximum if starts is None else None)
+        content = {
+            "scale": kind,
+            "maximum": end,
+            "title": title,
+            "factor": factor,
+            "size": tiles.shape,
+            "shape": data.shape,
+            "merged": self.merge if starts is not None else None,
+            "words": None,
+        }
+        if max(tiles.shape) <= parts.WHOLE:
+            words = parts.group_starts("words", (1, tiles.shape[1]), self.tokens, None)
+            content["words"] = None if words is None else words[1].tolist()
+        if self.pinned is not None and self.pinned >= tiles.shape[1]:
+            self.pinned = None
+        groups = () if starts is None else [one.astype(np.int32) for one in starts]
+        with self._publishing:
+            number = self._sequence + 1
+            self._shown = Shown(
+                tiles, kind, title, maximum, number, drawn, starts, factor, values, visible
+            )
+            self.publish("attention", content, *packed(data), table(kind), *groups)
+
+    def _redraw_large(self, change: Mapping[str, Any]) -> None:
+        """The page merges what it has as a whole; what it has not, Python does."""
+        shown = self._shown
+        if self._held or shown is None or not shown.large:
+            return
+        if change["name"] == "merge" or shown.starts is not None:
+            self._draw(shown.tiles, shown.kind, shown.title, shown.maximum)
+
+    def _chosen(self, tiles: Tiles) -> Tiles:
+        return parts.WithoutFirst(tiles) if self.hide_first else tiles
+
+    @contextmanager
+    def _holding(self) -> Iterator[None]:
+        """Traits that are set together with an array do not draw the one before."""
+        self._held = True
+        try:
+            yield
+        finally:
+            self._held = False
 
     def _check_keys(self, keys: int, traits: dict[str, Any]) -> None:
         segmentation = traits.get("segmentation") or self.segmentation
@@ -136,25 +277,82 @@ class AttentionView(SegmentedView):
             )
 
     def receive(self, kind: str, content: dict[str, Any]) -> None:
-        """Answer the page's question for the exact number of a cell."""
-        if kind != "value" or self._shown is None:
+        """Answer the page's questions: a cell's exact number, a query's row, a part in detail."""
+        shown = self._shown
+        if shown is None or content.get("seq") != shown.number:
             return
-        array, mask, number = self._shown
-        query, key = int(content["query"]), int(content["key"])
-        if content.get("seq") != number or not (
-            0 <= query < array.shape[0] and 0 <= key < array.shape[1]
-        ):
-            return
-        factor = self.encoded.factor if self.encoded else 1
-        cells = np.s_[query : query + factor, key : key + factor]
-        values = array[cells] if mask is None else array[cells][mask[cells]]
-        value = float(values.flat[np.argmax(np.abs(values))]) if values.size else None
-        self.send({"kind": "value", "id": content.get("id"), "seq": number, "value": value})
+        answer = {"kind": kind, "id": content.get("id"), "seq": shown.number}
+        if kind == "value":
+            # What the page merged by itself is asked for in positions, other cells as drawn.
+            merged = bool(content.get("merged"))
+            tiles = shown.tiles if merged else shown.drawn
+            rows, columns = (
+                _within(content[name], side)
+                for name, side in zip(("rows", "columns"), tiles.shape, strict=True)
+            )
+            if rows is not None and columns is not None:
+                value = parts.cell_value(tiles, rows, columns, as_group=merged)
+                self.send({**answer, "value": value})
+        elif kind == "row":
+            queries = _within(content["queries"], shown.tiles.shape[0])
+            if queries is not None:
+                self.send(answer, [parts.mean_row(shown.tiles, queries).tobytes()])
+        elif kind == "tile":
+            self._send_tile(shown, answer, content)
+
+    def _send_tile(self, shown: Shown, answer: dict[str, Any], content: dict[str, Any]) -> None:
+        rows, columns = (slice(*map(int, content[name])) for name in ("rows", "columns"))
+        factor = int(content["factor"])
+        values, visible, peaks = parts.detail(shown.drawn, rows, columns, factor)
+        maximum = shown.maximum if shown.starts is None else None
+        if maximum is None:
+            maximum = float(np.abs(shown.values).max(initial=0.0, where=shown.visible))
+        data, _ = fine(values, visible, shown.kind, maximum)
+        ends, _ = fine(peaks, np.ones(peaks.shape, bool), "sequential", maximum)
+        answer |= {
+            "rows": [rows.start, rows.stop],
+            "columns": [columns.start, columns.stop],
+            "factor": factor,
+            "shape": data.shape,
+        }
+        self.send(answer, [array.tobytes() for array in (*packed(data), ends)])
 
     def png(self) -> bytes | None:
-        """The heat map as a picture; None before anything was shown."""
-        if self.encoded is None:
+        """The heat map as a picture, under the chosen scale; None before anything was shown."""
+        if self._shown is None:
             return None
         from segviz.widgets.drawing.matrices import attention_png  # noqa: PLC0415 - matplotlib is slow to load
 
-        return attention_png(self.encoded, self.segments, self.prompt_length, self.heading)
+        return attention_png(self)
+
+
+def _tiles(array: np.ndarray | Tiles, mask: np.ndarray | None) -> Tiles:
+    if hasattr(array, "tile"):
+        if mask is not None:
+            raise ValueError("mask= goes with an array; tiles say themselves what is visible")
+        return array
+    tiles = ArrayTiles(np.asarray(array), mask)
+    finite = np.isfinite(tiles.array)
+    if not finite.all():
+        if (tiles.mask & ~finite).any():
+            raise ValueError("the array holds NaN or infinity in a cell that is not masked")
+        tiles.array = np.where(finite, tiles.array, np.float32(0))
+    return tiles
+
+
+def _at_hand(tiles: Tiles) -> Tiles:
+    """What is small enough is read once, so that every question about it is answered at once."""
+    rows, keys = tiles.shape
+    if max(rows, keys) > parts.WHOLE:
+        return tiles
+    return ArrayTiles(*tiles.tile(slice(0, rows), slice(0, keys)))
+
+
+def _named(layer: int, head: int | str) -> str:
+    return f"Layer {layer}, " + (f"{head} of heads" if isinstance(head, str) else f"head {head}")
+
+
+def _within(given: Sequence[int], side: int) -> slice | None:
+    """``[first, stop]`` of the page as a slice; None if it is of another array."""
+    first, stop = map(int, given)
+    return slice(first, stop) if 0 <= first < stop <= side else None

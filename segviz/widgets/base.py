@@ -19,6 +19,9 @@ import traitlets
 
 from segviz.widgets import export
 
+Message = tuple[dict[str, Any], list[bytes]]
+"""Content and buffers."""
+
 
 class View(anywidget.AnyWidget):
     """An anywidget whose errors are shown under it and whose pictures survive a reload.
@@ -42,7 +45,9 @@ class View(anywidget.AnyWidget):
 
     def __init__(self, **kwargs: Any) -> None:
         self._errors: dict[str, str] = {}
-        self._published: dict[str, tuple[dict[str, Any], list[bytes]]] = {}
+        self._published: dict[str, Message] = {}
+        self.kept: dict[str, list[Message]] = {}
+        """Messages for pages without a kernel, by the key that recalls them."""
         self._sequence = 0
         self._publishing = threading.RLock()
         super().__init__(**kwargs)
@@ -77,6 +82,11 @@ class View(anywidget.AnyWidget):
         """Do not replay the last message of a kind any more."""
         with self._publishing:
             self._published.pop(kind, None)
+
+    def keep(self, key: str) -> None:
+        """Keep what is published now for the page of :meth:`to_html`, which recalls it by a key."""
+        with self._publishing:
+            self.kept[key] = list(self._published.values())
 
     # Messages from the page
 

@@ -42,7 +42,7 @@ class ExplorerView(View):
 
     _esm = assets.script("explorer_view.js")
     _css: ClassVar[Any] = assets.style(
-        "base.css", "token_strip.css", "matrix.css", "answer_view.css", "explorer_view.css"
+        "base.css", "controls.css", "token_strip.css", "matrix.css", "answer_view.css", "explorer_view.css"
     )
 
     strip = anywidget.WidgetTrait().tag(sync=True)
@@ -58,6 +58,12 @@ class ExplorerView(View):
     ).tag(sync=True)
     view = traitlets.Enum(
         ["causal", "segment", "difference"], "segment", help="Which attention is shown."
+    ).tag(sync=True)
+    reduce = traitlets.Enum(
+        ["head", "mean", "max"], "head", help="One head, or the mean or maximum over the layer's."
+    ).tag(sync=True)
+    panels = traitlets.List(
+        traitlets.Enum(["prompt", "heads", "compare"]), help="The parts that are unfolded."
     ).tag(sync=True)
     status = traitlets.Unicode(help="What is going on, in a few words.").tag(sync=True)
     busy = traitlets.Bool(help="True while a run is under way.").tag(sync=True)

@@ -1,11 +1,12 @@
 """Export: a view as one self-contained HTML page, no host and no kernel behind it.
 
 The page holds the traits and the last messages of the view (and of the views it hosts), their
-scripts, and a small stand-in for the widget model (``static/page.js``).
+scripts, and a small stand-in for the widget model (``static/page.js``). Buffers are gzipped.
 """
 
 from __future__ import annotations
 
+import gzip
 import html
 import json
 from base64 import b64encode
@@ -14,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 from segviz.widgets import assets
 
 if TYPE_CHECKING:
-    from segviz.widgets.base import View
+    from segviz.widgets.base import Message, View
 
 _PAGE = """<!doctype html>
 <html lang="en"><head><meta charset="utf-8">
@@ -66,11 +67,15 @@ def _collect(
     models[view.model_id] = {
         "script": scripts.index(esm),
         "state": state,
-        "messages": [
-            {"content": content, "buffers": [b64encode(b).decode("ascii") for b in buffers]}
-            for content, buffers in view._published.values()  # noqa: SLF001
-        ],
+        "messages": [_stored(message) for message in view._published.values()],  # noqa: SLF001
+        "kept": {key: [_stored(one) for one in messages] for key, messages in view.kept.items()},
     }
     for name, value in state.items():
         if isinstance(value, str) and value.startswith(_REFERENCE):
             _collect(getattr(view, name), models, scripts, styles)
+
+
+def _stored(message: Message) -> dict[str, Any]:
+    content, buffers = message
+    packed = [b64encode(gzip.compress(b, mtime=0)).decode("ascii") for b in buffers]
+    return {"content": content, "buffers": packed}

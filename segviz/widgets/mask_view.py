@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 import traitlets
 
 from segviz.segments import Segmentation
 from segviz.widgets import assets
 from segviz.widgets.segmented import SegmentedView, segment_dicts
+
+if TYPE_CHECKING:
+    from segviz.trace import Trace
 
 
 class MaskView(SegmentedView):
@@ -30,7 +33,7 @@ class MaskView(SegmentedView):
     """
 
     _esm = assets.script("mask_view.js")
-    _css: ClassVar[Any] = assets.style("base.css", "matrix.css")
+    _css: ClassVar[Any] = assets.style("base.css", "controls.css", "matrix.css")
 
     prompt_length = traitlets.Int(
         None, allow_none=True, help="Position at which decoding starts; None: prompt only."
@@ -56,6 +59,27 @@ class MaskView(SegmentedView):
             prompt_length=prompt_length,
             tokens=list(tokens or []),
             **kwargs,
+        )
+
+    @classmethod
+    def of(cls, trace: Trace, layer: int = 0) -> Self:
+        """The mask that was in force in a trace; no model is needed.
+
+        >>> import segviz as sv
+        >>> view = MaskView.of(sv.load().trace(sv.examples["chain"], mask="causal"))
+        >>> view.mask, len(view.tokens) == view.segmentation.length
+        ('causal', True)
+
+        Args:
+            trace: what a run left behind.
+            layer: 0-based; layers differ under sliding windows only.
+        """
+        return cls(
+            trace.segmentation,
+            trace.prompt_length,
+            trace.tokens,
+            mask=trace.mask_kind,
+            window=trace.layers[layer].window,
         )
 
     @traitlets.validate("window")

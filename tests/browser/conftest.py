@@ -89,7 +89,7 @@ def static_page(browser: Any, complaints: Complaints, tmp_path: Path) -> Iterato
         page = context.new_page()
         complaints.watch(page)
         page.goto(path.as_uri())
-        page.wait_for_selector(".sv-root")
+        page.wait_for_selector("#segviz[data-state='shown'] .sv-root")
         settle(page)
         return page
 

@@ -11,6 +11,7 @@ test("a cell under the pointer: rows go down, columns across", () => {
   assert.deepEqual(cellAt(0, 99, box, 2, 3), { row: 1, column: 0 });
   assert.equal(cellAt(300, 10, box, 2, 3), null);
   assert.equal(cellAt(10, -1, box, 2, 3), null);
+  assert.deepEqual(cellAt(150, 75, box, 2, 3, { row: 4, column: 7.5 }), { row: 5, column: 9 });
 });
 
 test("ticks are round and have room", () => {

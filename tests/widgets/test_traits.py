@@ -13,7 +13,6 @@ from traitlets import TraitError
 
 from segviz.segments import Segment, Segmentation
 from segviz.widgets import AnswerView, AttentionView, ExplorerView, MaskView, TokenStrip, View
-from segviz.widgets.scale import table
 
 TOKENS = ["<s>", "Anna", " follows", " Ben", "\n"]
 CHAT = Segmentation([Segment(0, 1, "bos", "causal"), Segment(1, 5, "user")])
@@ -191,97 +190,6 @@ class TestReplay:
     def test_ping(self, sent):
         from_page(View(), {"kind": "ping", "id": 7})
         assert sent == [({"kind": "pong", "id": 7}, [])]
-
-
-class TestAttention:
-    def test_what_is_sent(self, sent):
-        view = AttentionView(segmentation=Segmentation([Segment(0, 3, "user")]))
-        mask = np.array([[1, 1, 0], [1, 1, 1]], bool)
-        view.show(np.array([[1.0, 0.0, 9.0], [0.25, 0.0, 0.75]]), title="t", mask=mask)
-        (content, (data, colors)) = sent[-1]
-        assert np.frombuffer(data, np.uint8).reshape(2, 3).tolist() == [[255, 1, 0], [128, 1, 221]]
-        assert colors == table("sequential").tobytes()
-        assert content["scale"] == "sequential"
-        assert content["maximum"] == 1.0
-        assert content["size"] == (2, 3)
-
-    def test_exact_values(self, sent):
-        view = AttentionView(np.array([[0.123456, 0.0, 0.5], [0.1, 0.2, 0.3]]))
-        number = sent[-1][0]["seq"]
-        from_page(view, {"kind": "value", "id": "x", "seq": number, "query": 0, "key": 2})
-        assert sent[-1][0] == {"kind": "value", "id": "x", "seq": number, "value": 0.5}
-        count = len(sent)
-        for stale in ({"seq": number - 1}, {"query": 2}, {"key": -1}):
-            question = {"kind": "value", "id": "y", "seq": number, "query": 0, "key": 0, **stale}
-            from_page(view, question)
-        assert len(sent) == count
-
-    @pytest.mark.parametrize(
-        ("array", "options", "said"),
-        [
-            (np.ones(3), {}, "query, key"),
-            (np.ones((2, 3)), {"mask": np.ones((3, 2), bool)}, "mask is"),
-            (np.ones((2, 3)), {"kind": "log"}, "allowed are 'sequential' and 'diverging'"),
-            (np.full((2, 3), np.nan), {}, "NaN"),
-            (np.ones((2, 4)), {}, "4 keys, but the segments cover 3"),
-        ],
-    )
-    def test_refused(self, array, options, said):
-        view = AttentionView(segmentation=Segmentation([Segment(0, 3, "user")]))
-        with pytest.raises(ValueError, match=said):
-            view.show(array, **options)
-        assert view.encoded is None
-
-    def test_masked_nan_is_fine(self):
-        array = np.array([[0.5, np.nan]])
-        view = AttentionView()
-        view.show(array, mask=np.isfinite(array))
-        assert view.encoded is not None
-        assert view.encoded.data.tolist() == [[255, 0]]
-
-    def test_large_arrays_are_pooled(self, sent):
-        array = np.zeros((2100, 1200), np.float32)
-        array[2099, 5] = 0.5
-        mask = np.ones(array.shape, bool)
-        mask[:3, :3] = False
-        view = AttentionView()
-        view.show(array, mask=mask)
-        content, (data, _) = sent[-1]
-        assert len(data) < 1_000_000
-        assert content["factor"] == 3
-        cells = np.frombuffer(data, np.uint8).reshape(content["arrays"][0]["shape"])
-        assert cells.shape == (700, 400)
-        assert cells[699, 1] == 255
-        assert cells[0, 0] == 0
-        question = {"kind": "value", "id": 1, "seq": content["seq"], "query": 2097, "key": 3}
-        from_page(view, question)
-        assert sent[-1][0]["value"] == 0.5
-
-    def test_differences_keep_their_sign_when_pooled(self):
-        array = np.zeros((1, 1030), np.float32)
-        array[0, 0], array[0, 1], array[0, 2] = -0.4, 0.1, 0.4
-        view = AttentionView()
-        view.show(array, kind="diverging")
-        assert view.encoded is not None
-        assert view.encoded.data[0, :3].tolist() == [1, 255, 128]
-
-    def test_cleared(self, sent):
-        view = AttentionView(np.ones((1, 1)))
-        view.clear()
-        sent.clear()
-        from_page(view, {"kind": "ready"})
-        from_page(view, {"kind": "value", "id": 1, "seq": 1, "query": 0, "key": 0})
-        assert sent == []
-
-
-class TestMask:
-    def test_refused(self):
-        with pytest.raises(TraitError, match="prompt_length is 6; allowed are 1 to 5"):
-            MaskView(CHAT, prompt_length=6)
-        with pytest.raises(TraitError, match="window is 0"):
-            MaskView(CHAT, window=0)
-        with pytest.raises(TraitError):
-            MaskView(CHAT).mask = "prefix"
 
 
 class TestAnswer:

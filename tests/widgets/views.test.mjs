@@ -4,7 +4,6 @@ import { source } from "./source.mjs";
 
 const { boundaryAt, placeLabels } = await source("geometry.js");
 const { firstDifference } = await source("answer_view.js");
-const { StaticModel, decode } = await source("page.js");
 const { lightness, pixel } = await source("common.js");
 
 // Two lines: tokens 0 to 2, then 3 and 4.
@@ -40,24 +39,6 @@ test("answers part at the first token that differs", () => {
   assert.equal(firstDifference(answer(["a"]), answer(["a", "c"])), 1);
   assert.equal(firstDifference(answer(["a"], "running"), answer(["a", "c"])), -1);
   assert.equal(firstDifference(answer(["a"]), answer(["a"])), -1);
-});
-
-test("the static model tells changes once, and replays its messages", async () => {
-  const model = new StaticModel({ layer: 0 }, [{ content: { kind: "x" }, buffers: ["AQID"] }]);
-  const seen = [];
-  const listen = () => seen.push(model.get("layer"));
-  model.on("change:layer", listen);
-  model.set("layer", 1);
-  model.set("layer", 1);
-  model.off("change:layer", listen);
-  model.set("layer", 2);
-  assert.deepEqual(seen, [1]);
-  const message = await new Promise((resolve) => {
-    model.on("msg:custom", (content, buffers) => resolve([content.kind, buffers[0].getUint8(2)]));
-    model.send({ kind: "ready" });
-  });
-  assert.deepEqual(message, ["x", 3]);
-  assert.equal(decode("AQID").byteLength, 3);
 });
 
 test("colours", () => {

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import unicodedata
 from collections.abc import Sequence
 
 from matplotlib.axes import Axes
@@ -15,6 +16,7 @@ from segviz.widgets.palette import INK, MUTED
 _CHARACTERS = 112
 _LINE = 0.42
 _LINES = 14
+_COMBINED = ("Mn", "Me", "Cf")
 
 
 def strip_png(tokens: Sequence[str], segments: Dicts) -> bytes:
@@ -44,7 +46,7 @@ def draw_strip(axes: Axes, tokens: Sequence[str], segments: Dicts) -> None:
             index = owner.get(position, 0)
             segment, color = segments[index], canvas.color(index)
             causal = segment["attention"] == "causal"
-            width = len(label)
+            width = _width(label)
             axes.add_patch(
                 Rectangle(
                     (column, row + 0.3), width, 0.55, linewidth=0,
@@ -74,12 +76,26 @@ def _wrapped(tokens: Sequence[str]) -> list[list[tuple[int, str, float]]]:
     column = 0.0
     for position, token in enumerate(tokens):
         label = readable(token)[:_CHARACTERS]
-        if column + len(label) > _CHARACTERS and lines[-1]:
+        if column + _width(label) > _CHARACTERS and lines[-1]:
             if len(lines) == _LINES:
                 lines[-1].append((position, "…", column))
                 break
             lines.append([])
             column = 0.0
         lines[-1].append((position, label, column))
-        column += len(label)
+        column += _width(label)
     return lines
+
+
+def _width(label: str) -> int:
+    """Columns that a label takes: Chinese and emoji are twice as wide, what is combined has none.
+
+    >>> _width(" Ben"), _width("日本"), _width("e\u0301")
+    (4, 4, 1)
+    """
+    return sum(
+        0
+        if unicodedata.category(character) in _COMBINED
+        else 1 + (unicodedata.east_asian_width(character) in "WF")
+        for character in label
+    )

@@ -1,73 +1,114 @@
 // @ts-check
 /** The answers under both masks, as they come; marks the first token at which they part. */
-import { grow, mount, node, setText, tell } from "./common.js";
+import { makeDecoding } from "./answer_decoding.js";
+import { makePanel } from "./answer_panel.js";
+import { makePopover } from "./answer_popover.js";
+import { firstDifference, readLikely } from "./answer_tokens.js";
+import { mount, node, onMessage, save, setText, tell } from "./common.js";
+import { button, toggle } from "./controls.js";
 
-/** @typedef {{labels: string[], special: number[], state: string, note: string}} Answer */
-
-/**
- * Where two answers part: the first token that differs, or that one has and the other, complete,
- * has not. -1 while they agree.
- * @param {Answer} a @param {Answer} b
- */
-export function firstDifference(a, b) {
-  const shorter = Math.min(a.labels.length, b.labels.length);
-  for (let index = 0; index < shorter; index++) {
-    if (a.labels[index] !== b.labels[index]) return index;
-  }
-  if (a.labels.length === b.labels.length) return -1;
-  const short = a.labels.length < b.labels.length ? a : b;
-  return short.state === "done" ? shorter : -1;
-}
-
-const EMPTY = { labels: [], special: [], state: "waiting", note: "" };
 const NAMES = /** @type {const} */ (["causal", "segment"]);
 
 /** @param {{model: import("./common.js").Model, el: HTMLElement}} context */
 function renderAnswers({ model, el }) {
-  const { scope, body } = mount(model, el, "sv-answers");
+  const { scope, root, body } = mount(model, el, "sv-answers");
+  const stop = button(scope, "■ Stop", "stop the answers that are coming in", () =>
+    tell(model, { kind: "stop" }),
+  );
+  const again = button(scope, "↻ Run again", "run the model again", () =>
+    tell(model, { kind: "run" }),
+  );
+  const decoding = makeDecoding(scope, model);
+  const color = toggle(
+    scope,
+    "Colour by probability",
+    "the less likely the model found a token, the stronger its colour",
+    (on) => {
+      model.set("colored", on);
+      save(model);
+    },
+  );
+  const legend = node("span", "sv-answer-legend", { title: color.element.title });
+  legend.append("probability 1", node("span", "sv-answer-ramp", { "aria-hidden": "true" }), "0");
+  const coloring = node("span", "sv-answer-coloring");
+  coloring.append(legend, color.element);
+  const bar = node("div", "sv-controls", { role: "toolbar", "aria-label": "Answers" });
+  const heading = node("span", "sv-answer-heading", {}, "Answers");
+  bar.append(heading, stop, again, decoding.element, coloring);
   const notice = node("div", "sv-notice", { role: "note" });
-  const heading = node("div", "sv-heading", {}, "Answers");
   const columns = node("div", "sv-answer-columns");
-  body.append(heading, notice, columns);
-  const panels = NAMES.map((name) => {
-    const panel = node("div", "sv-answer", { "data-mask": name });
-    const state = node("span", "sv-state");
-    const head = node("div", "sv-answer-head");
-    head.append(node("span", "sv-answer-name", {}, `${name} mask`), state);
-    const text = node("div", "sv-answer-text", {
-      "aria-live": "polite",
-      "aria-label": `answer under the ${name} mask`,
+  body.append(bar, notice, columns);
+  const popover = makePopover(scope, root);
+  /** @type {{mask: string, index: number}|null} */ let picked = null;
+  let known = false;
+
+  const panels = NAMES.map((mask) => {
+    const panel = makePanel(scope, mask, popover, (index) => pick(mask, index));
+    columns.append(panel.element);
+    onMessage(scope, model, `top ${mask}`, (content, arrays) => {
+      const likely = readLikely(content, arrays);
+      known ||= likely.own.length > 0;
+      panel.know(likely);
+      update();
     });
-    const note = node("div", "sv-hint");
-    panel.append(head, text, note);
-    columns.append(panel);
-    return { panel, state, text, note, tokens: /** @type {HTMLElement[]} */ ([]) };
+    return panel;
   });
 
-  function update() {
-    setText(notice, model.get("untuned") ?? "");
-    notice.hidden = !notice.textContent;
-    /** @type {Answer[]} */
-    const answers = NAMES.map((name) => model.get(name) ?? EMPTY);
-    const parting = firstDifference(answers[0], answers[1]);
-    answers.forEach((answer, side) => {
-      const { panel, state, text, note, tokens } = panels[side];
-      panel.dataset.state = answer.state;
-      setText(state, answer.state);
-      setText(note, answer.note);
-      note.hidden = !answer.note;
-      const specials = new Set(answer.special);
-      grow(tokens, text, answer.labels.length, () => node("span", "sv-answer-token"));
-      answer.labels.forEach((label, index) => {
-        setText(tokens[index], label);
-        tokens[index].dataset.special = String(specials.has(index));
-        tokens[index].dataset.parting = String(index === parting);
-        tokens[index].title = index === parting ? "the answers part here" : `token ${index}`;
-      });
-    });
+  /** @param {string} mask @param {number} index */
+  function pick(mask, index) {
+    if (picked?.mask === mask && picked.index === index) {
+      el.dispatchEvent(new CustomEvent("segviz-unpin", { bubbles: true }));
+      return mark(null);
+    }
+    mark({ mask, index });
+    el.dispatchEvent(
+      new CustomEvent("segviz-pick", { bubbles: true, detail: { mask, index } }),
+    );
   }
 
-  for (const name of [...NAMES, "untuned"]) scope.model(model, `change:${name}`, update);
+  /** @param {{mask: string, index: number}|null} next */
+  function mark(next) {
+    picked = next;
+    NAMES.forEach((mask, side) => panels[side].mark(next?.mask === mask ? next.index : -1));
+  }
+
+  function update() {
+    const live = !model.static;
+    const answers = NAMES.map((name) => model.get(name));
+    const masks = model.get("masks") ?? NAMES;
+    const both = masks.length > 1 && answers.every(Boolean);
+    const parting = both ? firstDifference(answers[0], answers[1]) : -1;
+    setText(notice, model.get("untuned") ?? "");
+    notice.hidden = !notice.textContent;
+    setText(heading, masks.length > 1 ? "Answers" : "Answer");
+    NAMES.forEach((name, side) => {
+      panels[side].element.hidden = !masks.includes(name);
+      panels[side].update(answers[side], parting);
+    });
+    const running = answers.some((answer) => answer?.state === "running");
+    stop.hidden = !(live && running && model.get("can_stop"));
+    again.hidden = decoding.element.hidden = !(live && model.get("can_run"));
+    const colored = Boolean(model.get("colored"));
+    root.classList.toggle("sv-colored", colored);
+    color.show(colored);
+    // Numbers come when an answer is done: the toggle must not come and go with each run.
+    coloring.hidden = !known;
+    legend.hidden = !colored;
+  }
+
+  /** A picked token that is another one now is picked no more. */
+  function changed() {
+    const side = NAMES.findIndex((name) => name === picked?.mask);
+    const before = picked && panels[side].label(picked.index);
+    update();
+    if (picked && panels[side].label(picked.index) !== before) mark(null);
+  }
+
+  for (const name of NAMES) scope.model(model, `change:${name}`, changed);
+  for (const name of ["untuned", "masks", "colored", "can_run", "can_stop"]) {
+    scope.model(model, `change:${name}`, update);
+  }
+  scope.dom(el, "segviz-unpin", () => mark(null));
   update();
   tell(model, { kind: "ready" });
   return () => scope.close();

@@ -1,25 +1,24 @@
 // @ts-check
 /** One head's attention as a heat map; the bytes come from Python, exact numbers on demand. */
-import {
-  mount,
-  node,
-  onMessage,
-  pixel,
-  quoted,
-  setText,
-  tell,
-  tellHover,
-  themeColor,
-} from "./common.js";
+import { makeBar } from "./attention_bar.js";
+import { makeAttentionControls, makeChip } from "./attention_controls.js";
+import { hasAll, mergedPicture, paintable, pictureOf } from "./attention_picture.js";
+import { largestOf, rowValues, tellPin } from "./attention_pin.js";
+import { makeQuestion, makeTiles } from "./attention_tiles.js";
+import { cellText, groupLabels, makeReadout, sideText } from "./cell_text.js";
+import { mount, node, onMessage, save, setText, tell, tellHover, themeColor } from "./common.js";
+import { fineValue, shadingOf } from "./heatmap.js";
 import { Matrix } from "./matrix.js";
-import { barPosition, barTicks, format, MASKED, pool, valueOf } from "./plot.js";
+import { makeZoom } from "./matrix_zoom.js";
+import { format, MASKED } from "./plot.js";
 import { totalLength } from "./segments.js";
+import { cellOf, positionsOf } from "./zoom.js";
 
-/**
- * @typedef {{data: Uint8Array, rows: number, columns: number, size: [number, number],
- *   table: Uint8Array, scale: string, maximum: number, factor: number, title: string,
- *   seq: number}} Picture
- */
+/** @typedef {import("./attention_picture.js").Picture} Picture */
+/** @typedef {import("./heatmap.js").Part} Part */
+/** @typedef {import("./matrix.js").Cell} Cell */
+/** @typedef {{seq: number, rows: number[], columns: number[], merged: boolean}} CellQuestion */
+/** @typedef {{seq: number, queries: number[]}} RowQuestion */
 
 /** @param {{model: import("./common.js").Model, el: HTMLElement}} context */
 function renderAttention({ model, el }) {
@@ -27,62 +26,155 @@ function renderAttention({ model, el }) {
     matrix.imageSoon();
     matrix.overlaySoon();
   });
-  const heading = node("div", "sv-heading", {}, "Attention");
-  body.append(heading);
-  const matrix = new Matrix(scope, body, el, "Attention pattern, query down, key across", paint);
+  const head = node("div", "sv-matrix-head");
+  const heading = node("div", "sv-heading");
+  const title = node("span", "sv-matrix-title", {}, "Attention");
+  const hint = node("span", "sv-hint");
+  heading.append(title, hint);
+  body.append(head);
+  const label = "Attention pattern, query down, key across";
+  const matrix = new Matrix(scope, body, el, label, paint, { zoomable: true });
   const waiting = node("div", "sv-waiting", {}, "no attention yet");
   matrix.plot.append(waiting);
-  const bar = makeBar();
-  const readout = node("div", "sv-readout", { "aria-live": "off" });
-  body.append(bar.element, readout);
-  /** @type {Picture|null} */ let picture = null;
-  /** @type {{query: number, key: number}|null} */ let hovered = null;
-  /** @type {{id: string, query: number, key: number, since: number}|null} */ let asked = null;
-  /** @type {{seq: number, query: number, key: number, value: number|null}|null} */ let exact =
-    null;
-  const me = Math.random().toString(36).slice(2);
-  let questions = 0;
+  /** @type {number|null} what was pinned before a click that became a double-click */
+  let before = null;
+  const zoom = makeZoom(scope, matrix, el, {
+    click: (cell) => {
+      before = model.get("pinned");
+      const range = pinnedRange();
+      setPinned(range && range[0] <= cell.query && cell.query < range[1] ? null : cell.query);
+    },
+    undo: () => setPinned(before),
+  });
+  head.append(heading, zoom.element);
+  const bar = makeBar(body);
+  const line = node("div", "sv-readout-line");
+  const say = makeReadout(line);
+  const chip = makeChip(scope, () => setPinned(null));
+  line.append(chip.element);
+  const controls = makeAttentionControls(scope, model);
+  body.append(line, controls.element);
 
-  function update() {
-    const keys = picture ? picture.size[1] : totalLength(model.get("segments") ?? []);
-    const rows = picture ? picture.size[0] : keys;
-    const tokens = model.get("tokens");
-    matrix.setAxes({
-      rows,
-      columns: keys,
-      segments: model.get("segments") ?? [],
-      promptLength: model.get("prompt_length") ?? null,
-      tokens: tokens?.labels.length ? tokens : null,
-    });
-    waiting.hidden = picture !== null;
-    root.classList.toggle("sv-stale", Boolean(model.get("stale")));
+  const me = Math.random().toString(36).slice(2);
+  const tiles = makeTiles(scope, model, me, () => matrix.imageSoon());
+  /** @type {(question: CellQuestion) => void} */
+  const askValue = makeQuestion(scope, model, me, "value", (question, { value }) => {
+    if (question.seq === picture?.seq) exact = { question, value };
+    read();
+  });
+  /** @type {(question: RowQuestion) => void} */
+  const askRow = makeQuestion(scope, model, me, "row", (question, { values }) => {
+    const range = pinnedRows();
+    if (!values || !range || question.seq !== picture?.seq) return;
+    if (String(range) === String(question.queries)) announce(values);
+    else tellPinned();
+  });
+  /** As it came, and as it is drawn. @type {Picture|null} */ let given = null;
+  /** @type {Picture|null} */ let picture = null;
+  /** @type {import("./heatmap.js").Shading} */ let shading;
+  /** @type {Map<Part, ReturnType<typeof paintable>>} */ const painters = new Map();
+  /** The part that is painted now. @type {Part|null} */ let shown = null;
+  /** @type {Cell|null} */ let hovered = null;
+  /** @type {{question: CellQuestion, value: number|null}|null} */ let exact = null;
+  /** @type {Float32Array|null} */ let pinnedValues = null;
+  /** Labels of merged rows and columns, kept while they are the same.
+   * @type {{key: string, labels: {labels: string[], special: number[]}}|null} */
+  let grouped = null;
+
+  /** @returns {import("./segments.js").Segment[]} */
+  const segments = () => model.get("segments") ?? [];
+  /** @returns {import("./common.js").Tokens|null} */
+  const tokens = () => (model.get("tokens")?.labels.length ? model.get("tokens") : null);
+  const hideFirst = () => Boolean(model.get("hide_first"));
+  /** @returns {import("./heatmap.js").Look} */
+  const look = () => ({
+    scale: model.get("scale"),
+    hideFirst: hideFirst(),
+    normalize: Boolean(model.get("normalize")),
+  });
+
+  /** Another picture, or other groups: everything anew. */
+  function rebuild() {
+    picture = given && mergedPicture(given, model.get("merge"), segments(), hideFirst());
+    reshade();
+    update();
+    read();
   }
 
-  /** @param {CanvasRenderingContext2D} context @param {number} width @param {number} height */
-  function paint(context, width, height) {
+  /** Other colours for the same cells. */
+  function reshade() {
+    painters.clear();
+    if (picture) {
+      const starts = picture.columnStarts;
+      // Where the first column is more than the first token, what it shows is without it already.
+      const hides = hideFirst() && (!starts || starts[1] === 1);
+      shading = shadingOf(picture.all, picture.kind === "diverging", look(), hides);
+    }
+    bar.show(picture, shading);
+    matrix.imageSoon();
+  }
+
+  function update() {
+    const keys = picture ? picture.size[1] : totalLength(segments());
+    const rows = picture ? picture.size[0] : keys;
+    const { rowStarts = null, columnStarts = null } = picture ?? {};
+    matrix.setAxes({
+      rows: rowStarts?.length ?? rows,
+      columns: columnStarts?.length ?? keys,
+      rowStarts,
+      columnStarts,
+      stop: keys,
+      segments: segments(),
+      promptLength: model.get("prompt_length") ?? null,
+      tokens: labels(),
+    });
+    setText(title, picture?.title || "Attention");
+    waiting.hidden = picture !== null;
+    root.classList.toggle("sv-stale", Boolean(model.get("stale")));
+    const mergeable = !picture || hasAll(picture) || !model.static;
+    controls.update({
+      words: mergeable && tokens() !== null,
+      segments: mergeable && segments().length > 0,
+    });
+    zoom.update();
+    showPin();
+  }
+
+  function labels() {
+    const starts = picture?.columnStarts;
+    if (!starts) return tokens();
+    const key = `${model.get("merge")} ${Array.from(starts)} ${picture?.size}`;
+    if (grouped?.key !== key) {
+      const names =
+        model.get("merge") === "segments"
+          ? segments().map((segment) => segment.name)
+          : groupLabels(tokens(), starts, picture?.size[1] ?? 0);
+      grouped = { key, labels: { labels: names, special: [] } };
+    }
+    return grouped.labels;
+  }
+
+  /** @param {CanvasRenderingContext2D} context @param {number} width @param {number} height
+   * @param {import("./zoom.js").Sight} sight */
+  function paint(context, width, height, sight) {
     if (!picture) return;
     hatch(context, width, height);
-    const { data, rows, columns } = pool(
-      picture.data,
-      picture.rows,
-      picture.columns,
-      height,
-      width,
-      picture.scale === "diverging",
-    );
-    const colors = new Uint32Array(256);
-    for (let byte = 1; byte < 256; byte++) {
-      const [r, g, b] = picture.table.subarray(3 * byte, 3 * byte + 3);
-      colors[byte] = pixel(r, g, b);
+    if (shading.hides && sight.column < 1) {
+      context.fillStyle = themeColor(root, "--sv-bg");
+      const first = Math.round(((picture.all.factor - sight.column) * width) / sight.columns);
+      context.fillRect(0, 0, first, height);
     }
-    colors[MASKED] = 0;
-    const pixels = new Uint32Array(rows * columns);
-    for (let index = 0; index < pixels.length; index++) pixels[index] = colors[data[index]];
-    const canvas = new OffscreenCanvas(columns, rows);
-    canvas
-      .getContext("2d")
-      ?.putImageData(new ImageData(new Uint8ClampedArray(pixels.buffer), columns, rows), 0, 0);
-    context.drawImage(canvas, 0, 0, width, height);
+    const { rows, columns } = matrix.axes;
+    const whole = { rows, columns, factor: picture.all.factor };
+    shown = tiles.tile(sight, Math.max(width, height), whole) ?? picture.all;
+    let painter = painters.get(shown);
+    if (!painter) {
+      painter = paintable(shown, shading, picture.table);
+      painters.set(shown, painter);
+    }
+    painter(context, width, height, sight);
+    const { factor } = shown;
+    setText(hint, factor > 1 ? `a cell is the largest of ${factor} × ${factor}` : "");
   }
 
   /** Masked cells let this show through.
@@ -99,132 +191,174 @@ function renderAttention({ model, el }) {
     context.stroke();
   }
 
-  onMessage(scope, model, "attention", (content, [data, table]) => {
-    if (content.clear) picture = null;
-    else {
-      const [rows, columns] = content.arrays[0].shape;
-      picture = { ...content, rows, columns, data, table };
-    }
+  onMessage(scope, model, "attention", (content, arrays) => {
+    given = content.clear ? null : pictureOf(content, arrays);
+    tiles.reset(given ? given.seq : -1);
     exact = null;
-    setText(heading, picture?.title || "Attention");
-    if (picture && picture.factor > 1) {
-      heading.append(
-        node(
-          "span",
-          "sv-hint",
-          {},
-          `each cell is the largest of ${picture.factor} × ${picture.factor}`,
-        ),
-      );
-    }
-    bar.show(picture);
-    update();
+    hovered = given ? hovered : null;
+    rebuild();
     matrix.drawImage();
     matrix.drawOverlay();
-    if (hovered) read();
+    tellPinned();
   });
 
-  /** The picture's cell under a pair of positions.
-   * @param {{query: number, key: number}} cell */
-  function byteAt({ query, key }) {
-    if (!picture) return MASKED;
-    const row = Math.floor((query - matrix.offset) / picture.factor);
-    const column = Math.floor(key / picture.factor);
-    return picture.data[row * picture.columns + column];
+  /** The painted cell under the pointer: its rows and columns in the matrix. */
+  function painted() {
+    if (!hovered || !shown) return null;
+    const { factor } = shown;
+    const { rows, columns } = matrix.axes;
+    const row = Math.floor(Math.floor(cellOf(matrix.down, hovered.query)) / factor) * factor;
+    const column = Math.floor(Math.floor(cellOf(matrix.across, hovered.key)) / factor) * factor;
+    return {
+      rows: [row, Math.min(rows, row + factor)],
+      columns: [column, Math.min(columns, column + factor)],
+      byte:
+        shown.data[((row - shown.row) / factor) * shown.columns + (column - shown.column) / factor],
+    };
   }
+
+  /** @param {import("./zoom.js").Axis} axis @param {number[]} cells @returns {[number, number]} */
+  const positions = (axis, [first, stop]) => [
+    positionsOf(axis, first)[0],
+    positionsOf(axis, stop - 1)[1],
+  ];
 
   function read() {
-    if (!hovered || !picture) return setText(readout, "");
-    const { query, key } = hovered;
-    const tokens = model.get("tokens");
-    const byte = byteAt(hovered);
-    const known = exact && exact.seq === picture.seq && exact.query === query && exact.key === key;
+    const cell = painted();
+    if (!cell || !picture) return sayPinned();
+    const [query, queryStop] = positions(matrix.down, cell.rows);
+    const [key, keyStop] = positions(matrix.across, cell.columns);
     let number = "masked";
-    if (byte !== MASKED) {
-      number =
-        known && exact?.value !== null && exact
-          ? format(/** @type {number} */ (exact.value))
-          : `≈ ${format(valueOf(byte, picture.scale, picture.maximum))}`;
-      if (!known) ask();
+    if (cell.byte !== MASKED) {
+      const question = questionFor(picture, cell, [query, queryStop, key, keyStop]);
+      const known = exact && JSON.stringify(exact.question) === JSON.stringify(question);
+      const { kind, maximum } = picture;
+      if (known && exact?.value != null) number = format(exact.value);
+      else number = `≈ ${format(fineValue(cell.byte, kind === "diverging", maximum))}`;
+      if (!known) askValue(question);
     }
-    setText(
-      readout,
-      `query ${query}${quoted(tokens, query)} · key ${key}${quoted(tokens, key)} · ${number}`,
-    );
-    readout.title = readout.textContent ?? "";
+    say(cellText({ query, key, queryStop, keyStop }, tokens(), segments()), number);
   }
 
-  /** One question at a time; the next is about where the pointer is then. */
-  function ask() {
-    if (!hovered || !picture || model.static) return;
-    if (asked && performance.now() - asked.since < 2000) return;
-    asked = { id: `${me}-${questions++}`, ...hovered, since: performance.now() };
-    const { factor } = picture;
-    tell(model, {
-      kind: "value",
-      id: asked.id,
-      seq: picture.seq,
-      query: Math.floor((asked.query - matrix.offset) / factor) * factor,
-      key: Math.floor(asked.key / factor) * factor,
-    });
+  /** @param {Picture} of @param {{rows: number[], columns: number[]}} cell
+   * @param {number[]} span @returns {CellQuestion} */
+  function questionFor(of, cell, [query, queryStop, key, keyStop]) {
+    const { rows, columns } = cell;
+    // What the page has merged Python is asked about in positions, as of what came.
+    if (of.merged || !of.columnStarts) return { seq: of.seq, rows, columns, merged: false };
+    const before = of.size[1] - of.size[0];
+    return {
+      seq: of.seq,
+      rows: [query - before, queryStop - before],
+      columns: [hideFirst() && key === 0 && keyStop > 1 ? 1 : key, keyStop],
+      merged: true,
+    };
   }
-
-  scope.model(model, "msg:custom", (content) => {
-    if (content?.kind !== "value" || !asked || content.id !== asked.id) return;
-    const { query, key } = asked;
-    asked = null;
-    if (content.seq === picture?.seq)
-      exact = { seq: content.seq, query, key, value: content.value };
-    if (hovered) read();
-  });
 
   matrix.hover = (cell) => {
     hovered = picture ? cell : null;
-    matrix.highlight(cell);
-    tellHover(el, cell);
+    const place = painted();
+    /** @type {Cell|null} */ let mark = cell;
+    if (place && (matrix.axes.columnStarts || (shown?.factor ?? 1) > 1)) {
+      const [query, queryStop] = positions(matrix.down, place.rows);
+      const [key, keyStop] = positions(matrix.across, place.columns);
+      mark = { query, key, queryStop, keyStop };
+    }
+    matrix.highlight(mark);
+    tellHover(el, mark);
     read();
   };
 
-  for (const name of ["segments", "tokens", "prompt_length", "stale"]) {
+  /** Token positions of the pinned row; null where none is, or not of this picture.
+   * @returns {[number, number]|null} */
+  function pinnedRange() {
+    const position = model.get("pinned");
+    const { first, stop } = matrix.down;
+    if (typeof position !== "number" || !picture || position < first || position >= stop) return null;
+    return positionsOf(matrix.down, Math.floor(cellOf(matrix.down, position)));
+  }
+
+  /** The same in rows of the array. */
+  function pinnedRows() {
+    const range = pinnedRange();
+    if (!range || !picture) return null;
+    const before = picture.size[1] - picture.size[0];
+    return range.map((position) => position - before);
+  }
+
+  /** @param {number|null} position */
+  function setPinned(position) {
+    if (position === (model.get("pinned") ?? null)) return;
+    model.set("pinned", position);
+    save(model);
+  }
+
+  function showPin() {
+    const range = pinnedRange();
+    matrix.outline(range && { query: range[0], queryStop: range[1], key: null });
+    chip.show(range ? sideText("query", range[0], range[1], tokens(), []) : "");
+  }
+
+  /** From the bytes at once, then exactly. */
+  function tellPinned() {
+    pinnedValues = null;
+    showPin();
+    const queries = pinnedRows();
+    if (!queries || !picture) {
+      tellPin(el, null);
+      read();
+      return;
+    }
+    const values = rowValues(picture, queries[0], queries[1]);
+    if (values) announce(values);
+    askRow({ seq: picture.seq, queries });
+  }
+
+  /** @param {Float32Array} values */
+  function announce(values) {
+    pinnedValues = values;
+    const { maximum } = largestOf(values, hideFirst());
+    tellPin(el, { query: /** @type {number} */ (model.get("pinned")), values, maximum });
+    read();
+  }
+
+  function sayPinned() {
+    const range = pinnedRange();
+    if (!range || !pinnedValues) return say("");
+    const { key } = largestOf(pinnedValues, hideFirst());
+    const query = sideText("query", range[0], range[1], tokens(), segments());
+    if (key < 0) return say(query);
+    const most = sideText("key", key, undefined, tokens(), segments());
+    const number = `${model.static ? "≈ " : ""}${format(pinnedValues[key])}`;
+    say(`${query} · most on ${most}`, number);
+  }
+
+  scope.dom(el, "segviz-unpin", () => setPinned(null));
+  scope.dom(root, "keydown", (event) => {
+    if (event.key !== "Escape" || typeof model.get("pinned") !== "number") return;
+    setPinned(null);
+    event.stopPropagation();
+  });
+  scope.model(model, "change:pinned", tellPinned);
+  for (const name of ["merge", "hide_first"]) {
+    scope.model(model, `change:${name}`, () => {
+      rebuild();
+      tellPinned();
+    });
+  }
+  for (const name of ["scale", "normalize"]) {
+    scope.model(model, `change:${name}`, () => {
+      reshade();
+      update();
+    });
+  }
+  scope.model(model, "change:segments", () => (model.get("merge") === "tokens" ? update() : rebuild()));
+  for (const name of ["tokens", "prompt_length", "stale"]) {
     scope.model(model, `change:${name}`, update);
   }
-  update();
-  bar.show(null);
+  rebuild();
   tell(model, { kind: "ready" });
   return () => scope.close();
-}
-
-function makeBar() {
-  const element = node("div", "sv-colorbar");
-  const canvas = /** @type {HTMLCanvasElement} */ (node("canvas", "", { "aria-hidden": "true" }));
-  canvas.width = 255;
-  canvas.height = 1;
-  const numbers = node("div", "sv-colorbar-numbers");
-  const masked = node("span", "sv-legend-item");
-  masked.append(node("span", "sv-swatch sv-swatch-masked"), node("span", "", {}, "masked"));
-  const scaleBox = node("div", "sv-colorbar-scale");
-  scaleBox.append(canvas, numbers);
-  element.append(scaleBox, masked);
-  /** @param {Picture|null} picture */
-  const show = (picture) => {
-    element.style.visibility = picture ? "" : "hidden";
-    if (!picture) return;
-    const image = new ImageData(255, 1);
-    for (let byte = 1; byte < 256; byte++) {
-      image.data.set([...picture.table.subarray(3 * byte, 3 * byte + 3), 255], 4 * (byte - 1));
-    }
-    canvas.getContext("2d")?.putImageData(image, 0, 0);
-    numbers.replaceChildren(
-      ...barTicks(picture.scale, picture.maximum).map((value) => {
-        const at = barPosition(value, picture.scale, picture.maximum);
-        const tick = node("span", "", {}, format(value));
-        tick.style.left = `${100 * at}%`;
-        tick.style.transform = `translateX(${-100 * at}%)`;
-        return tick;
-      }),
-    );
-  };
-  return { element, show };
 }
 
 export default { render: renderAttention };

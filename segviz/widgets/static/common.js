@@ -7,8 +7,9 @@
  *   on(name: string, callback: (...args: any[]) => void): void,
  *   off(name: string, callback: (...args: any[]) => void): void,
  *   send(content: any, callbacks?: any, buffers?: any[]): void,
- *   static?: boolean
+ *   static?: boolean, recall?(key: string): boolean
  * }} Model
+ * `static` and `recall` are there on pages without a kernel: `recall` shows what is stored of a key.
  */
 /** @typedef {{labels: string[], special: number[]}} Tokens */
 

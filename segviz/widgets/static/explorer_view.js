@@ -1,7 +1,9 @@
 // @ts-check
 /** Hosts the views and links them inside the page: a drag reaches the mask without Python. */
 import { mount, node, save, setText, tell } from "./common.js";
-import { withResponse } from "./segments.js";
+import { button, fold } from "./controls.js";
+import { makeToolbar } from "./explorer_controls.js";
+import { linkEvents, linkSegments } from "./explorer_links.js";
 
 /** @typedef {import("./common.js").Model} Model */
 /**
@@ -9,8 +11,23 @@ import { withResponse } from "./segments.js";
  *   getWidget(reference: string): Promise<{render(target: {el: HTMLElement, signal?: AbortSignal}): Promise<void>}>}} Host
  */
 
-const PARTS = /** @type {const} */ (["strip", "mask", "attention", "answer"]);
-const VIEWS = /** @type {const} */ (["causal", "segment", "difference"]);
+const PARTS = /** @type {const} */ ([
+  "prompt",
+  "strip",
+  "answer",
+  "mask",
+  "attention",
+  "receipt",
+  "grid",
+  "compare",
+]);
+
+/** The parts that can be folded away, by the name of their panel. */
+const FOLDS = /** @type {const} */ ([
+  ["prompt", "prompt", "Prompt", "edit the messages"],
+  ["heads", "grid", "All heads", "sorted and coloured by what they do"],
+  ["compare", "compare", "Causal | segment | difference", "what moved, and where the answers part"],
+]);
 const PATIENCE = 1500;
 
 /** @param {{model: Model, el: HTMLElement, host: Host, signal?: AbortSignal}} context */
@@ -21,44 +38,56 @@ async function renderExplorer({ model, el, host, signal }) {
   signal?.addEventListener("abort", () => scope.close());
   const title = node("div", "sv-title");
   const status = node("div", "sv-status", { role: "status" });
-  const toolbar = node("div", "sv-toolbar", { role: "toolbar", "aria-label": "What is shown" });
-  const layer = stepper("layer", "layers");
-  const head = stepper("head", "heads");
-  const views = segmented();
-  toolbar.append(layer.element, head.element, views);
+  const stop = button(scope, "■ Stop", "stop the run under way", () => tell(model, { kind: "stop" }));
+  const toolbar = makeToolbar(scope, model, choose);
   const header = node("div", "sv-header");
-  header.append(title, toolbar, status);
+  header.append(title, toolbar.element, status, stop);
   /** @type {Record<string, HTMLElement>} */
   const places = Object.fromEntries(
     PARTS.map((part) => [part, node("div", `sv-place sv-place-${part}`)]),
   );
   const pair = node("div", "sv-pair");
   pair.append(places.mask, places.attention);
-  body.append(header, places.strip, places.answer, pair);
+  const folds = FOLDS.map(([panel, part, heading, hint]) => {
+    const one = fold(scope, heading, (open) => unfold(panel, open));
+    one.setHint(hint);
+    one.content.append(places[part]);
+    return { panel, part, ...one };
+  });
+  const [prompt, heads, compare] = folds.map((one) => one.element);
+  body.append(header, prompt, places.strip, places.answer, pair, places.receipt, heads, compare);
+  const parts = PARTS.filter((part) => model.get(part));
   let unanswered = "";
 
   function update() {
     setText(title, model.get("title") || "segviz");
-    layer.update();
-    head.update();
-    for (const button of views.querySelectorAll("button")) {
-      const chosen = button.dataset.view === model.get("view");
-      button.setAttribute("aria-checked", String(chosen));
-      button.tabIndex = chosen ? 0 : -1;
+    toolbar.update();
+    const open = model.get("panels") ?? [];
+    for (const one of folds) {
+      one.show(open.includes(one.panel));
+      one.element.hidden = !model.get(one.part);
     }
     const busy = Boolean(model.get("busy"));
     root.classList.toggle("sv-busy", busy);
     root.classList.toggle("sv-unanswered", Boolean(unanswered));
+    stop.hidden = !busy || Boolean(model.static);
     setText(status, unanswered || model.get("status") || "");
     status.title = status.textContent ?? "";
   }
 
-  /** @param {string} name @param {any} value */
-  function choose(name, value) {
-    if (model.get(name) === value) return;
-    model.set(name, value);
+  /** @param {Record<string, any>} changes */
+  function choose(changes) {
+    const news = Object.entries(changes).filter(([name, value]) => model.get(name) !== value);
+    if (!news.length) return;
+    for (const [name, value] of news) model.set(name, value);
     save(model);
     ping();
+  }
+
+  /** @param {string} panel @param {boolean} open */
+  function unfold(panel, open) {
+    const others = (model.get("panels") ?? []).filter((/** @type {string} */ one) => one !== panel);
+    choose({ panels: open ? [...others, panel] : others });
   }
 
   /** Tells when Python does not answer: a cell is running, or the kernel is gone. */
@@ -86,90 +115,8 @@ async function renderExplorer({ model, el, host, signal }) {
     }
   });
 
-  /** @param {"layer"|"head"} name @param {string} count */
-  function stepper(name, count) {
-    const element = node("div", "sv-stepper", {
-      role: "group",
-      "aria-label": `Choose the ${name}`,
-    });
-    const select = /** @type {HTMLSelectElement} */ (node("select", "", { "aria-label": name }));
-    const back = node(
-      "button",
-      "",
-      { type: "button", title: `previous ${name}`, "aria-label": `previous ${name}` },
-      "‹",
-    );
-    const next = node(
-      "button",
-      "",
-      { type: "button", title: `next ${name}`, "aria-label": `next ${name}` },
-      "›",
-    );
-    const label = node("span", "sv-stepper-name", {}, name);
-    const extra = node("span", "sv-hint");
-    element.append(label, back, select, next, extra);
-    /** @param {number} by */
-    const step = (by) => {
-      const value = model.get(name) + by;
-      if (value >= 0 && value < model.get(count)) choose(name, value);
-    };
-    scope.dom(back, "click", () => step(-1));
-    scope.dom(next, "click", () => step(1));
-    scope.dom(select, "change", () => choose(name, Number(select.value)));
-    const show = () => {
-      const total = model.get(count);
-      while (select.options.length > total) select.remove(select.options.length - 1);
-      for (let at = select.options.length; at < total; at++) {
-        select.append(node("option", "", { value: String(at) }, String(at)));
-      }
-      select.value = String(model.get(name));
-      back.toggleAttribute("disabled", model.get(name) <= 0);
-      next.toggleAttribute("disabled", model.get(name) >= total - 1);
-      const groups = model.get("kv_heads");
-      const shared = name === "head" && groups && groups < total;
-      setText(extra, shared ? `KV ${Math.floor((model.get(name) * groups) / total)}` : "");
-      extra.title = shared ? `${total / groups} query heads share one KV head` : "";
-    };
-    return { element, update: show, step };
-  }
-
-  function segmented() {
-    const group = node("div", "sv-segmented", {
-      role: "radiogroup",
-      "aria-label": "Attention under which mask",
-    });
-    const buttons = VIEWS.map((view) =>
-      node("button", "", { type: "button", role: "radio", "data-view": view }, view),
-    );
-    group.append(...buttons);
-    buttons.forEach((button, index) => {
-      scope.dom(button, "click", () => choose("view", VIEWS[index]));
-      scope.dom(button, "keydown", (event) => {
-        const by = { ArrowRight: 1, ArrowDown: 1, ArrowLeft: -1, ArrowUp: -1 }[
-          /** @type {string} */ (event.key)
-        ];
-        if (!by) return;
-        const to = (index + by + VIEWS.length) % VIEWS.length;
-        choose("view", VIEWS[to]);
-        buttons[to].focus();
-        event.preventDefault();
-        event.stopPropagation();
-      });
-    });
-    return group;
-  }
-
-  for (const name of [
-    "layer",
-    "head",
-    "layers",
-    "heads",
-    "kv_heads",
-    "view",
-    "status",
-    "busy",
-    "title",
-  ]) {
+  const watched = ["layer", "head", "reduce", "layers", "heads", "kv_heads", "view", "panels"];
+  for (const name of [...watched, "status", "busy", "title"]) {
     scope.model(model, `change:${name}`, update);
   }
   update();
@@ -181,10 +128,10 @@ async function renderExplorer({ model, el, host, signal }) {
   scope.dom(places.attention, "keydown", (event) => {
     /** @type {Record<string, () => void>} */
     const actions = {
-      ArrowLeft: () => head.step(-1),
-      ArrowRight: () => head.step(1),
-      ArrowUp: () => layer.step(-1),
-      ArrowDown: () => layer.step(1),
+      ArrowLeft: () => toolbar.stepHead(-1),
+      ArrowRight: () => toolbar.stepHead(1),
+      ArrowUp: () => toolbar.stepLayer(-1),
+      ArrowDown: () => toolbar.stepLayer(1),
     };
     const action = actions[event.key];
     if (!action || event.target !== places.attention) return;
@@ -192,26 +139,38 @@ async function renderExplorer({ model, el, host, signal }) {
     event.preventDefault();
     event.stopPropagation();
   });
-  scope.dom(root, "segviz-hover", (event) => {
-    for (const part of /** @type {const} */ (["strip", "mask", "attention"])) {
-      if (places[part].contains(event.target)) continue;
-      places[part].dispatchEvent(new CustomEvent("segviz-highlight", { detail: event.detail }));
-    }
-  });
+  linkEvents(scope, root, places);
+  scope.dom(root, "segviz-choose", (event) => choose({ ...event.detail, reduce: "head" }));
+  scope.dom(root, "segviz-pick", (event) => tell(model, { kind: "pick", ...event.detail }));
 
   if (!host?.getModel) {
     setText(status, "the explorer needs anywidget 0.11 or later in this front end");
     return () => scope.close();
   }
-  const [strip, mask, attention] = await Promise.all(
-    [model.get("strip"), model.get("mask"), model.get("attention")].map((reference) =>
-      host.getModel(reference),
+  /** @type {Record<string, Model>} */
+  const models = Object.fromEntries(
+    await Promise.all(
+      parts.map(async (part) => [part, await host.getModel(model.get(part))]),
     ),
   );
   if (scope.closed) return;
-  link(strip, mask, attention);
+  linkSegments(scope, models.strip, [models.mask, models.attention], () => {
+    places.attention.classList.add("sv-outdated");
+    ping();
+  });
+  scope.model(models.attention, "msg:custom", (content) => {
+    if (content?.kind === "attention") places.attention.classList.remove("sv-outdated");
+  });
+  // Not saved, either: Python sets the same.
+  scope.model(model, "change:view", () => {
+    models.mask.set("mask", model.get("view") === "causal" ? "causal" : "segment");
+  });
+  for (const name of ["layer", "head"]) {
+    scope.model(model, `change:${name}`, () => models.grid?.set(name, model.get(name)));
+  }
+  if (model.static && models.grid) linkStored(models);
   await Promise.all(
-    PARTS.map(async (part) => {
+    parts.map(async (part) => {
       const widget = await host.getWidget(model.get(part));
       if (!scope.closed) await widget.render({ el: places[part], signal: aborted.signal });
     }),
@@ -219,42 +178,18 @@ async function renderExplorer({ model, el, host, signal }) {
   tell(model, { kind: "ready" });
   return () => scope.close();
 
-  /** @param {Model} strip @param {Model} mask @param {Model} attention */
-  function link(strip, mask, attention) {
-    const follow = () => {
-      for (const follower of [mask, attention]) {
-        const joined = withResponse(strip.get("segments"), follower.get("segments") ?? []);
-        if (JSON.stringify(joined) !== JSON.stringify(follower.get("segments"))) {
-          // Not saved: Python links its own side, and a late echo must not undo a drag.
-          follower.set("segments", joined);
-        }
-      }
+  /**
+   * Without a kernel: another head or view shows what the page holds of it.
+   * @param {Record<string, Model>} stored
+   */
+  function linkStored({ attention, grid, compare }) {
+    const recall = () => {
+      const head = `${model.get("layer")} ${model.get("head")}`;
+      attention.recall?.(`${model.get("view")} ${head}`);
+      compare.recall?.(head);
+      grid.recall?.(model.get("view"));
     };
-    /** A run's segments that cover another prompt than the strip's are not touched.
-     * @param {Model} follower */
-    const covers = (follower) => {
-      const labels = follower.get("tokens")?.labels ?? [];
-      const prompt = strip.get("tokens")?.labels ?? [];
-      return prompt.every(
-        (/** @type {string} */ label, /** @type {number} */ at) => labels[at] === label,
-      );
-    };
-    const safely = () => {
-      if (covers(mask) && covers(attention)) follow();
-    };
-    scope.model(strip, "change:segments", () => {
-      safely();
-      places.attention.classList.add("sv-outdated");
-      ping();
-    });
-    for (const follower of [mask, attention]) scope.model(follower, "change:segments", safely);
-    scope.model(attention, "msg:custom", (content) => {
-      if (content?.kind === "attention") places.attention.classList.remove("sv-outdated");
-    });
-    scope.model(model, "change:view", () => {
-      mask.set("mask", model.get("view") === "causal" ? "causal" : "segment");
-    });
-    safely();
+    for (const name of ["view", "layer", "head"]) scope.model(model, `change:${name}`, recall);
   }
 }
 

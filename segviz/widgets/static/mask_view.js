@@ -1,34 +1,16 @@
 // @ts-check
 /** The mask, computed here from the segments: it follows a drag within a frame. */
-import {
-  COLORS,
-  mount,
-  node,
-  pixel,
-  quoted,
-  rgba,
-  setText,
-  tell,
-  tellHover,
-  themeColor,
-} from "./common.js";
+import { COLORS, mount, node, setText, tell, tellHover, themeColor } from "./common.js";
+import { cellText, makeReadout } from "./cell_text.js";
+import { maskSpans, maskStripes } from "./mask_rows.js";
 import { Matrix } from "./matrix.js";
-import { maskPixels } from "./plot.js";
-import {
-  ADDED,
-  CAUSAL,
-  cellState,
-  HIDDEN,
-  maskStates,
-  segmentAt,
-  totalLength,
-} from "./segments.js";
+import { makeZoom } from "./matrix_zoom.js";
+import { ADDED, CAUSAL, cellState, HIDDEN, totalLength } from "./segments.js";
 
-const LIMIT = 1024;
 const SENTENCES = {
-  [HIDDEN]: "not visible",
-  [CAUSAL]: "visible, as under a causal mask",
-  [ADDED]: "newly visible through the segment mask",
+  [HIDDEN]: "masked",
+  [CAUSAL]: "allowed by the causal mask",
+  [ADDED]: "added by the segment mask",
 };
 
 /** @param {{model: import("./common.js").Model, el: HTMLElement}} context */
@@ -38,14 +20,18 @@ function renderMask({ model, el }) {
     matrix.imageSoon();
     matrix.overlaySoon();
   });
+  const head = node("div", "sv-matrix-head");
   const heading = node("div", "sv-heading");
-  body.append(heading);
-  const matrix = new Matrix(scope, body, el, "Attention mask, query down, key across", paint);
+  body.append(head);
+  const label = "Attention mask, query down, key across";
+  const matrix = new Matrix(scope, body, el, label, paint, { zoomable: true });
+  const zoom = makeZoom(scope, matrix, el);
+  head.append(heading, zoom.element);
   const legend = node("div", "sv-legend");
   for (const [name, text, title] of [
     ["sv-swatch sv-swatch-added", "added by the segment mask", "in the colour of its segment"],
-    ["sv-swatch sv-swatch-causal", "causal", "visible, as under a causal mask"],
-    ["sv-swatch sv-swatch-hidden", "not visible", "the query may not attend to the key"],
+    ["sv-swatch sv-swatch-causal", "causal", "allowed by the causal mask"],
+    ["sv-swatch sv-swatch-hidden", "masked", "the query may not attend to the key"],
     ["sv-swatch sv-swatch-decode", "decoding starts", "the prompt ends, generated tokens follow"],
   ]) {
     const item = node("span", "sv-legend-item", { title });
@@ -53,16 +39,14 @@ function renderMask({ model, el }) {
     legend.append(item);
   }
   const [added, , , decode] = /** @type {HTMLElement[]} */ ([...legend.children]);
-  const readout = node("div", "sv-readout", { "aria-live": "off" });
-  body.append(legend, readout);
+  body.append(legend);
+  const say = makeReadout(body);
   let colors = readColors();
 
   function readColors() {
-    /** @param {string} name */
-    const color = (name) => pixel(...rgba(themeColor(root, name)));
     return {
-      causal: color("--sv-causal"),
-      added: Array.from({ length: COLORS }, (_, index) => color(`--sv-seg-${index}`)),
+      causal: themeColor(root, "--sv-causal"),
+      added: Array.from({ length: COLORS }, (_, index) => themeColor(root, `--sv-seg-${index}`)),
     };
   }
 
@@ -70,19 +54,22 @@ function renderMask({ model, el }) {
   /** @returns {import("./segments.js").Segment[]} */
   const segments = () => model.get("segments") ?? [];
 
-  /** @param {CanvasRenderingContext2D} context @param {number} width @param {number} height */
-  function paint(context, width, height) {
-    const length = totalLength(segments());
-    const side = Math.min(length, LIMIT);
-    const states = maskStates(segments(), { ...options(), rows: side, columns: side });
-    const rowSegment = Array.from({ length: side }, (_, row) =>
-      segmentAt(segments(), Math.floor(((row + 0.5) * length) / side)),
-    );
-    const pixels = maskPixels(states, side, side, rowSegment, colors);
-    const canvas = new OffscreenCanvas(side, side);
-    const image = new ImageData(new Uint8ClampedArray(pixels.buffer), side, side);
-    canvas.getContext("2d")?.putImageData(image, 0, 0);
-    context.drawImage(canvas, 0, 0, width, height);
+  /** @param {CanvasRenderingContext2D} context @param {number} width @param {number} height
+   * @param {import("./zoom.js").Sight} sight */
+  function paint(context, width, height, sight) {
+    const all = segments();
+    const chosen = options();
+    const x = (/** @type {number} */ key) =>
+      Math.round(((key - sight.column) * width) / sight.columns);
+    for (const { query, top, bottom } of maskStripes(totalLength(all), sight, height)) {
+      const { segment, added: more, causal } = maskSpans(all, query, chosen);
+      if (more) {
+        context.fillStyle = colors.added[segment % COLORS];
+        context.fillRect(x(more[0]), top, x(more[1]) - x(more[0]), bottom - top);
+      }
+      context.fillStyle = colors.causal;
+      context.fillRect(x(causal[0]), top, x(causal[1]) - x(causal[0]), bottom - top);
+    }
   }
 
   function update() {
@@ -96,24 +83,19 @@ function renderMask({ model, el }) {
       tokens: model.get("tokens")?.labels.length ? model.get("tokens") : null,
     });
     matrix.imageSoon();
+    zoom.update();
     const causal = model.get("mask") === "causal";
     setText(heading, causal ? "Causal mask" : "Segment mask");
     added.style.display = causal ? "none" : "";
     decode.style.display = promptLength === null || promptLength >= length ? "none" : "";
   }
 
-  /** @param {{query: number, key: number}|null} cell */
   matrix.hover = (cell) => {
     matrix.highlight(cell);
     tellHover(el, cell);
-    if (!cell) return setText(readout, "");
-    const tokens = model.get("tokens");
+    if (!cell) return say("");
     const state = cellState(segments(), cell.query, cell.key, options());
-    setText(
-      readout,
-      `query ${cell.query}${quoted(tokens, cell.query)} · key ${cell.key}${quoted(tokens, cell.key)} · ${SENTENCES[state]}`,
-    );
-    readout.title = readout.textContent ?? "";
+    say(cellText(cell, model.get("tokens"), segments()), SENTENCES[state]);
   };
 
   for (const name of ["segments", "tokens", "prompt_length", "mask", "window"]) {

@@ -2,15 +2,22 @@
 /** A page without a kernel: stands in for the widget models, keeps edits, replays the messages. */
 
 /** @typedef {{content: any, buffers: string[]}} Message */
-/** @typedef {{script: number, state: Record<string, any>, messages: Message[]}} Stored */
+/**
+ * @typedef {{script: number, state: Record<string, any>, messages: Message[],
+ *   kept: Record<string, Message[]>}} Stored
+ */
 
 /** Get, set and listen like a widget model; nobody answers. */
 export class StaticModel {
-  /** @param {Record<string, any>} state @param {Message[]} messages */
-  constructor(state, messages) {
+  /** @param {Stored} stored */
+  constructor({ state, messages, kept }) {
     this.static = true;
     this.state = state;
     this.messages = messages;
+    this.kept = kept;
+    this.replays = 0;
+    /** Done when what was asked for is shown. */
+    this.shown = Promise.resolve();
     /** @type {Map<string, Set<Function>>} */
     this.listeners = new Map();
   }
@@ -40,18 +47,45 @@ export class StaticModel {
   }
   /** @param {any} content */
   send(content) {
-    if (content?.kind !== "ready") return;
-    setTimeout(() => {
-      for (const { content: message, buffers } of this.messages) {
-        this.emit("msg:custom", message, buffers.map(decode));
-      }
-    });
+    if (content?.kind === "ready") this.shown = this.replay(this.messages);
+  }
+  /**
+   * Shows what was kept under a key; false if nothing was.
+   * @param {string} key
+   */
+  recall(key) {
+    const messages = this.kept[key];
+    if (messages) this.shown = this.replay(messages);
+    return Boolean(messages);
+  }
+  /**
+   * The messages kept under a key, unpacked.
+   * @param {string} key
+   */
+  async stored(key) {
+    return Promise.all((this.kept[key] ?? []).map(unpacked));
+  }
+  /** A later replay wins, whatever takes how long to unpack. @param {Message[]} messages */
+  async replay(messages) {
+    const number = ++this.replays;
+    const all = await Promise.all(messages.map(unpacked));
+    if (number !== this.replays) return;
+    for (const { content, buffers } of all) {
+      this.emit("msg:custom", { ...content, seq: number }, buffers);
+    }
   }
 }
 
-/** @param {string} text base64 */
-export function decode(text) {
-  return new DataView(Uint8Array.from(atob(text), (letter) => letter.charCodeAt(0)).buffer);
+/** @param {Message} message */
+async function unpacked({ content, buffers }) {
+  return { content, buffers: await Promise.all(buffers.map(decode)) };
+}
+
+/** @param {string} text gzipped bytes in base64 */
+export async function decode(text) {
+  const packed = Uint8Array.from(atob(text), (letter) => letter.charCodeAt(0));
+  const stream = new Blob([packed]).stream().pipeThrough(new DecompressionStream("gzip"));
+  return new DataView(await new Response(stream).arrayBuffer());
 }
 
 /** @param {{root: string, models: Record<string, Stored>, scripts: string[]}} data */
@@ -66,9 +100,7 @@ async function start(data) {
   );
   /** @type {Record<string, StaticModel>} */
   const models = {};
-  for (const [id, { state, messages }] of Object.entries(data.models)) {
-    models[id] = new StaticModel(state, messages);
-  }
+  for (const [id, stored] of Object.entries(data.models)) models[id] = new StaticModel(stored);
   /** @param {string} reference */
   const idOf = (reference) => reference.replace(/^anywidget:/, "");
   const host = {
@@ -83,7 +115,10 @@ async function start(data) {
   /** @param {string} id @param {HTMLElement} el */
   const render = (id, el) =>
     modules[data.models[id].script].default.render({ model: models[id], el, host });
-  await render(data.root, /** @type {HTMLElement} */ (document.getElementById("segviz")));
+  const root = /** @type {HTMLElement} */ (document.getElementById("segviz"));
+  await render(data.root, root);
+  await Promise.all(Object.values(models).map((model) => model.shown));
+  root.dataset.state = "shown";
 }
 
 const stored = typeof document === "undefined" ? null : document.getElementById("segviz-data");

@@ -21,13 +21,14 @@ export function tickStep(count, pixels, room) {
 /**
  * The cell under a point, or null outside.
  * @param {number} x @param {number} y @param {{width: number, height: number}} box
- * @param {number} rows @param {number} columns
+ * @param {number} rows in sight @param {number} columns in sight
+ * @param {{row: number, column: number}} [first] in sight
  */
-export function cellAt(x, y, box, rows, columns) {
+export function cellAt(x, y, box, rows, columns, first = { row: 0, column: 0 }) {
   if (x < 0 || y < 0 || x >= box.width || y >= box.height) return null;
   return {
-    row: Math.min(rows - 1, Math.floor((y * rows) / box.height)),
-    column: Math.min(columns - 1, Math.floor((x * columns) / box.width)),
+    row: Math.floor(first.row + (y * rows) / box.height),
+    column: Math.floor(first.column + (x * columns) / box.width),
   };
 }
 

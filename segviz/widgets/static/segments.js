@@ -77,6 +77,16 @@ export function toggleAttention(segments, index) {
   return replaced(segments, index, 1, { ...segment, attention });
 }
 
+/**
+ * @param {Segment[]} segments @param {number} index @param {string} name
+ * @returns {Segment[]}
+ */
+export function renameSegment(segments, index, name) {
+  const segment = segments[index];
+  if (!segment || segment.name === name) return segments;
+  return replaced(segments, index, 1, { ...segment, name });
+}
+
 /** @param {Segment[]} segments @param {number} position */
 export function segmentAt(segments, position) {
   return segments.findIndex((segment) => segment.start <= position && position < segment.stop);

@@ -1,0 +1,299 @@
+"""Looks: what an explorer shows of a pair of runs, the most urgent first, and nothing twice."""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import TYPE_CHECKING, Any, Literal, get_args
+
+import numpy as np
+
+from segviz.comparison import Comparison, compared
+from segviz.segments import Segmentation
+from segviz.tiles import ArrayTiles, Tiles
+from segviz.trace import HeadCheck, MaskKind, Trace, with_response
+
+if TYPE_CHECKING:
+    from segviz.model import Model
+
+View = Literal["causal", "segment", "difference"]
+VIEWS: tuple[View, ...] = get_args(View)
+
+THUMBNAIL = 24
+"""Pixels on a side of the pictures in the head grid."""
+
+LIKELY = 8
+"""Next tokens shown of each distribution where the answers part."""
+
+_WHOLE = 1024
+"""Positions up to which a pattern is computed as a whole; longer ones tile by tile."""
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class Pattern:
+    """The attention pattern that is looked at.
+
+    Args:
+        view: ``"causal"``, ``"segment"`` or ``"difference"``.
+        layer: of the head.
+        head: a query head, or ``"mean"`` or ``"max"`` over those of the layer.
+        tiles: the ``[query, key]`` array: probabilities, or in the difference view segment minus
+            causal, in [-1, 1], over the positions before the answers part.
+        tokens: text of the positions.
+        segmentation: their segments.
+        prompt_length: how many of them are the prompt's.
+    """
+
+    view: View
+    layer: int
+    head: int | str
+    tiles: Tiles
+    tokens: tuple[str, ...]
+    segmentation: Segmentation
+    prompt_length: int
+
+    @property
+    def array(self) -> np.ndarray:
+        """The whole pattern, float32 ``[query, key]``."""
+        return self._whole()[0]
+
+    @property
+    def mask(self) -> np.ndarray:
+        """Bool ``[query, key]``: what could be attended to; of a difference under either mask."""
+        return self._whole()[1]
+
+    def _whole(self) -> tuple[np.ndarray, np.ndarray]:
+        rows, columns = self.tiles.shape
+        return self.tiles.tile(slice(0, rows), slice(0, columns))
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class LayerLook:
+    """All heads of one layer: small pictures, and a few numbers of each.
+
+    Args:
+        view: ``"causal"``, ``"segment"`` or ``"difference"``.
+        layer: which one.
+        thumbnails: uint8 ``[head, size, size]``.
+        summaries: float32 ``[head]`` by name.
+    """
+
+    view: View
+    layer: int
+    thumbnails: np.ndarray
+    summaries: Mapping[str, np.ndarray]
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class Contrast:
+    """One head under the causal mask, under the segment mask, and the difference."""
+
+    causal: Pattern
+    segment: Pattern
+    difference: Pattern
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class Flows:
+    """Mean attention mass ``[segment, segment]`` under the causal and the segment mask.
+
+    Args:
+        by_scope: ``"head"``, ``"layer"`` and ``"model"``: of the chosen head, the mean over its
+            layer, the mean over all layers.
+    """
+
+    by_scope: Mapping[str, tuple[np.ndarray, np.ndarray]]
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class Parting:
+    """Where the two answers part.
+
+    Args:
+        divergence: KL(segment || causal), float ``[position]`` in nats.
+        exact: whether that is exact, or a lower bound.
+        position: the position that predicts the first differing token; where the answers are the
+            same, that of the largest divergence.
+        parted: whether the answers differ.
+        next_tokens: ``[(token, probability), …]`` at that position, causal and segment.
+        tokens: text of the positions.
+        segmentation: their segments.
+        prompt_length: how many of them are the prompt's.
+    """
+
+    divergence: np.ndarray
+    exact: bool
+    position: int
+    parted: bool
+    next_tokens: tuple[list[tuple[str, float]], list[tuple[str, float]]]
+    tokens: tuple[str, ...]
+    segmentation: Segmentation
+    prompt_length: int
+
+
+Look = Pattern | HeadCheck | Contrast | Flows | Parting | LayerLook
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """What somebody looks at.
+
+    Args:
+        traces: those at hand, by mask.
+        version: changes with the traces.
+        segmentation: the prompt's segments.
+        view: which attention.
+        layer: 0-based.
+        head: a query head, ``"mean"`` or ``"max"``.
+        panels: of ``"heads"`` and ``"compare"`` those in sight.
+        layers: in the order in which the head grid wants them.
+    """
+
+    traces: Mapping[MaskKind, Trace]
+    version: Hashable
+    segmentation: Segmentation
+    view: View
+    layer: int
+    head: int | str
+    panels: frozenset[str]
+    layers: Sequence[int]
+
+    @property
+    def shown(self) -> MaskKind:
+        """The run that the view is about; of a difference the segment run."""
+        return "causal" if self.view == "causal" else "segment"
+
+    @property
+    def ready(self) -> bool:
+        """Whether the runs that the view needs are there."""
+        return set(self.traces) >= ({"causal", "segment"} if self.view == "difference" else {self.shown})
+
+
+class Looker:
+    """Computes what is wanted, and remembers what has been taken already.
+
+    Args:
+        model: its head gives exact next-token distributions.
+    """
+
+    def __init__(self, model: Model) -> None:
+        self._model = model
+        self._taken: dict[str, Hashable] = {}
+        self._kept: dict[str, tuple[Hashable, Any]] = {}
+
+    def forget(self) -> None:
+        """Begin anew: nothing has been taken, and no trace is kept."""
+        self._taken.clear()
+        self._kept.clear()
+
+    def looks(self, wanted: Wanted) -> Iterator[Look]:
+        """What is wanted and not taken yet. Whoever asks for the next look has taken the last."""
+        if not wanted.ready:
+            return
+        shown = wanted.traces[wanted.shown]
+        chosen = (wanted.version, wanted.layer, wanted.head)
+        yield from self._once("pattern", (chosen, wanted.view), lambda: pattern(wanted, wanted.view))
+        if isinstance(wanted.head, int):
+            check = partial(shown.check, wanted.layer, wanted.head)
+            yield from self._once("receipt", (chosen, wanted.shown), check)
+        both = len(wanted.traces) == 2  # noqa: PLR2004 - causal and segment
+        if both and "compare" in wanted.panels:
+            yield from self._once("parting", wanted.version, lambda: self._parting(wanted))
+            yield from self._once("contrast", chosen, lambda: contrast(wanted))
+            yield from self._once("flows", chosen, lambda: self._flows(wanted))
+        if "heads" in wanted.panels:
+            for layer in wanted.layers:
+                key = (wanted.version, wanted.view)
+                yield from self._once(f"layer {layer}", key, partial(layer_look, wanted, layer))
+
+    def _once(self, slot: str, key: Hashable, compute: Any) -> Iterator[Look]:
+        if self._taken.get(slot) != key:
+            yield compute()
+            self._taken[slot] = key
+
+    def _cached(self, slot: str, key: Hashable, compute: Any) -> Any:
+        if self._kept.get(slot, (None,))[0] != key:
+            self._kept[slot] = key, compute()
+        return self._kept[slot][1]
+
+    def _flows(self, wanted: Wanted) -> Flows:
+        causal, segment = wanted.traces["causal"], wanted.traces["segment"]
+        layer = wanted.layer
+        by_layer = self._cached(
+            "layer flow", (wanted.version, layer), lambda: (causal.flow(layer), segment.flow(layer))
+        )
+        by_model = self._cached("model flow", wanted.version, lambda: (causal.flow(), segment.flow()))
+        if isinstance(wanted.head, int):
+            head = causal.flow(layer, wanted.head), segment.flow(layer, wanted.head)
+        else:
+            head = by_layer
+        return Flows({"head": head, "layer": by_layer, "model": by_model})
+
+    def _parting(self, wanted: Wanted) -> Parting:
+        causal, segment = wanted.traces["causal"], wanted.traces["segment"]
+        comparison = compared(self._model, causal, self._model, segment)
+        return parting(comparison, wanted.segmentation)
+
+
+def pattern(wanted: Wanted, view: View) -> Pattern:
+    """The chosen head's pattern under a view."""
+    shown = wanted.traces["causal" if view == "causal" else "segment"]
+    layer, head = wanted.layer, wanted.head
+    if view == "difference":
+        comparison = Comparison(wanted.traces["causal"], shown)
+        tiles = comparison.tiles(layer, head)
+    else:
+        tiles = shown.tiles(layer, head)
+    length = tiles.shape[1]
+    if length <= _WHOLE:
+        tiles = ArrayTiles(*tiles.tile(slice(0, length), slice(0, length)))
+    return Pattern(
+        view,
+        layer,
+        head,
+        tiles,
+        shown.tokens[:length],
+        with_response(wanted.segmentation, length),
+        shown.prompt_length,
+    )
+
+
+def contrast(wanted: Wanted) -> Contrast:
+    """The chosen head's pattern under all views."""
+    return Contrast(*(pattern(wanted, view) for view in VIEWS))
+
+
+def layer_look(wanted: Wanted, layer: int) -> LayerLook:
+    """Pictures and numbers of all heads of a layer, under the wanted view."""
+    shown = wanted.traces[wanted.shown]
+    summaries = dict(shown.layer_summaries(layer))
+    comparison = Comparison(**wanted.traces) if len(wanted.traces) > 1 else None
+    if comparison is not None:
+        summaries["largest difference"] = comparison.layer_largest_difference(layer)
+    if wanted.view == "difference" and comparison is not None:
+        thumbnails = comparison.layer_thumbnails(layer, THUMBNAIL)
+    else:
+        thumbnails = shown.layer_thumbnails(layer, THUMBNAIL)
+    return LayerLook(wanted.view, layer, thumbnails, summaries)
+
+
+def parting(comparison: Comparison, segmentation: Segmentation) -> Parting:
+    """Where the answers of a comparison part, and what either run expected there."""
+    causal, segment = comparison.causal, comparison.segment
+    shared, divergence = comparison.shared_length, comparison.divergence()
+    parted = causal.token_ids != segment.token_ids
+    position = shared - 1 if parted else int(np.argmax(divergence))
+    return Parting(
+        divergence=divergence,
+        exact=comparison.exact,
+        position=position,
+        parted=parted,
+        next_tokens=(
+            causal.next_tokens(position, LIKELY),
+            segment.next_tokens(position, LIKELY),
+        ),
+        tokens=segment.tokens[:shared],
+        segmentation=with_response(segmentation, shared),
+        prompt_length=segment.prompt_length,
+    )

@@ -1,0 +1,207 @@
+"""Runs: a prompt under both masks, in a worker thread; the latest prompt wins."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from functools import partial
+from typing import TYPE_CHECKING, Any, Literal
+
+from segviz.prompts import Prompt
+from segviz.run import RunCancelledError
+from segviz.segments import Segmentation
+from segviz.trace import MaskKind, Trace, with_response
+from segviz.worker import Worker
+
+if TYPE_CHECKING:
+    from segviz.model import Model
+
+KINDS: tuple[MaskKind, MaskKind] = ("segment", "causal")
+"""In the order in which they run."""
+
+LIKELY = 10
+"""Likely tokens kept with each token of an answer."""
+
+_PATIENCE = 0.1
+"""Seconds that a streamed token waits for the session's state before it is left to the next one."""
+
+AnswerState = Literal["waiting", "running", "done", "cancelled", "failed"]
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """The answer under one mask, as far as it has come.
+
+    Args:
+        tokens: text of the generated tokens.
+        state: how far it has come.
+        note: why it failed.
+        probabilities: of each token, once the answer is done.
+        top: the likeliest tokens in place of each, ``(token, probability)``, once it is done.
+    """
+
+    tokens: tuple[str, ...] = ()
+    state: AnswerState = "waiting"
+    note: str = ""
+    probabilities: tuple[float, ...] = ()
+    top: tuple[tuple[tuple[str, float], ...], ...] = ()
+
+
+class Runs:
+    """The traces of a prompt, and the thread that makes them.
+
+    Args:
+        model: runs the prompt.
+        lock: guards all state; ``notice`` is called under it.
+        notice: called with a name and a value when something has changed: ``busy`` (bool),
+            ``error`` and ``stage`` (str), ``causal_answer``, ``segment_answer`` (:class:`Answer`),
+            ``trace`` (:class:`segviz.Trace`).
+    """
+
+    def __init__(
+        self, model: Model, lock: threading.RLock, notice: Callable[[str, Any], object]
+    ) -> None:
+        self._model = model
+        self._lock = lock
+        self._notice = notice
+        self._answered: set[MaskKind] = set()
+        self._revision = 0
+        self.traces: dict[MaskKind, Trace] = {}
+        self.worker = Worker(lock, on_idle=partial(notice, "busy", False))
+
+    @property
+    def done(self) -> bool:
+        """Whether both answers are there."""
+        return self._answered.issuperset(KINDS)
+
+    def start(
+        self, prompt: Prompt, max_new_tokens: int, options: Mapping[str, Any], delay: float = 0.0
+    ) -> None:
+        """Run a prompt under the masks that are missing; it takes the place of any other run."""
+        with self._lock:
+            self._revision += 1
+            self._notice("error", "")
+            self._notice("busy", True)
+            missing: list[MaskKind] = [kind for kind in KINDS if kind not in self._answered]
+            job = partial(self._run, self._revision, prompt, missing, max_new_tokens, options)
+            self.worker.submit(job, delay)
+
+    def stop(self) -> None:
+        """Cancel the run under way; what is there stays."""
+        with self._lock:
+            self.worker.cancel()
+            self._mark(self._revision, "cancelled")
+
+    def forget(self) -> None:
+        """Drop all traces."""
+        self.traces.clear()
+        self._answered.clear()
+
+    def forget_answers(self) -> None:
+        """Run again, but show the traces that are there until the new ones come."""
+        self._answered.clear()
+
+    def resegment(self, segmentation: Segmentation) -> None:
+        """Drop what other segments make wrong: the segment run."""
+        self.traces.pop("segment", None)
+        self._answered.discard("segment")
+        causal = self.traces.get("causal")
+        if causal is not None:
+            # The causal run is the same under any segments; only their names move.
+            labelled = with_response(segmentation, len(causal.tokens))
+            self.traces["causal"] = replace(causal, segmentation=labelled)
+
+    def take(self, trace: Trace, *, done: bool) -> None:
+        """Keep a trace, in place of the one under the same mask."""
+        self.traces[trace.mask_kind] = trace
+        if done:
+            self._answered.add(trace.mask_kind)
+            self._notice(f"{trace.mask_kind}_answer", _answer_of(trace))
+        self._notice("trace", trace)
+
+    def _run(  # noqa: PLR0913, PLR0917 - what a run is
+        self,
+        revision: int,
+        prompt: Prompt,
+        missing: list[MaskKind],
+        max_new_tokens: int,
+        options: Mapping[str, Any],
+        cancel: threading.Event,
+    ) -> None:
+        """Called in the worker's thread."""
+        try:
+            for kind in missing:
+                self._tell(revision, f"{kind}_answer", Answer())
+            # Attention first: a prefill takes a blink, an answer takes its time and reuses it.
+            for kind in missing:
+                self._tell(revision, "stage", f"prefill under the {kind} mask")
+                self._publish(revision, self._model.trace(prompt, kind, cancel=cancel), done=False)
+            for kind in missing:
+                self._tell(revision, "stage", f"answering under the {kind} mask")
+                trace = self._stream(revision, prompt, kind, max_new_tokens, options, cancel)
+                self._publish(revision, trace, done=True)
+        except RunCancelledError:
+            self._mark(revision, "cancelled")
+        except Exception as error:  # noqa: BLE001 (whatever it is, the user has to see it)
+            self._mark(revision, "failed", f"{type(error).__name__}: {error}")
+
+    def _stream(  # noqa: PLR0913, PLR0917 - what a run is
+        self,
+        revision: int,
+        prompt: Prompt,
+        kind: MaskKind,
+        max_new_tokens: int,
+        options: Mapping[str, Any],
+        cancel: threading.Event,
+    ) -> Trace:
+        if not max_new_tokens:
+            return self._model.trace(prompt, kind, cancel=cancel)
+        tokens: list[str] = []
+
+        def heard(token: str) -> None:
+            tokens.append(token)
+            # The model is locked here. Who holds the session's state may be waiting for the model,
+            # so never wait for the state: the next token, or the end, brings this one, too.
+            if self._lock.acquire(timeout=_PATIENCE):
+                try:
+                    self._tell(revision, f"{kind}_answer", Answer(tuple(tokens), "running"))
+                finally:
+                    self._lock.release()
+
+        self._tell(revision, f"{kind}_answer", Answer(state="running"))
+        return self._model.trace(
+            prompt, kind, max_new_tokens, on_token=heard, cancel=cancel, **options
+        )
+
+    def _publish(self, revision: int, trace: Trace, *, done: bool) -> None:
+        with self._lock:
+            if revision == self._revision:
+                self.take(trace, done=done)
+
+    def _tell(self, revision: int, name: str, value: object) -> None:
+        with self._lock:
+            if revision == self._revision:
+                self._notice(name, value)
+
+    def _mark(self, revision: int, state: AnswerState, note: str = "") -> None:
+        """Say of the answers that are not done why they are not."""
+        with self._lock:
+            if revision != self._revision:
+                return
+            self._notice("error", note)
+            for kind in KINDS:
+                if kind not in self._answered:
+                    self._notice(f"{kind}_state", (state, note))
+
+
+def _answer_of(trace: Trace) -> Answer:
+    """The finished answer of a trace, with how likely its tokens were."""
+    generated = range(trace.prompt_length, len(trace.tokens))
+    count = min(LIKELY, trace.likely.token_ids.shape[1])
+    return Answer(
+        trace.tokens[trace.prompt_length :],
+        "done",
+        probabilities=tuple(float(p) for p in trace.token_probabilities()),
+        top=tuple(tuple(trace.next_tokens(at - 1, count)) for at in generated),
+    )

@@ -1,0 +1,87 @@
+"""Sampling: the few decoding settings that an explorer offers, and the options they stand for."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from segviz.model import Model
+
+DEFAULTS: Mapping[str, Any] = {
+    "max_new_tokens": 16,
+    "do_sample": False,
+    "temperature": 1.0,
+    "top_p": 1.0,
+    "seed": None,
+}
+"""Greedy unless told otherwise. A seed of None: one is drawn, and kept until it is changed."""
+
+
+def settings_of(
+    model: Model, max_new_tokens: int, options: Mapping[str, Any]
+) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Decoding options as settings, and those that are none (``stopping_criteria``, …).
+
+    What is not given comes from ``generation_config`` where that is given, else from the model's
+    own, as in transformers; whether to sample never comes from the model's own.
+    """
+    others = {name: value for name, value in options.items() if name not in DEFAULTS}
+    given = options.get("generation_config")
+    own = given or getattr(model.hf_model, "generation_config", None)
+    settings = {**DEFAULTS, "max_new_tokens": max_new_tokens, "seed": options.get("seed")}
+    settings["do_sample"] = bool(options.get("do_sample", given is not None and given.do_sample))
+    for name in ("temperature", "top_p"):
+        settings[name] = options.get(name, getattr(own, name, None) or DEFAULTS[name])
+    if not settings["do_sample"]:
+        # Given without sampling they are a slip, which the model refuses with a sentence.
+        others |= {name: options[name] for name in ("temperature", "top_p") if name in options}
+    return settings, others
+
+
+def options_of(settings: Mapping[str, Any], others: Mapping[str, Any]) -> dict[str, Any]:
+    """The options of :meth:`segviz.Model.trace` that settings stand for, but for the length.
+
+    >>> options_of({**DEFAULTS, "do_sample": True, "top_p": 0.9}, {})
+    {'do_sample': True, 'temperature': 1.0, 'top_p': 0.9, 'seed': None}
+    >>> options_of(DEFAULTS, {"repetition_penalty": 1.2})
+    {'repetition_penalty': 1.2, 'do_sample': False, 'seed': None}
+    """
+    sampling = ("temperature", "top_p") if settings["do_sample"] else ()
+    return {**others, **{name: settings[name] for name in ("do_sample", *sampling, "seed")}}
+
+
+def checked_settings(given: Mapping[str, Any]) -> dict[str, Any]:
+    """Settings, completed with the defaults.
+
+    >>> checked_settings({"max_new_tokens": 4})["do_sample"]
+    False
+
+    Raises:
+        ValueError: an unknown name, or a value out of range.
+    """
+    unknown = set(given) - set(DEFAULTS)
+    if unknown:
+        raise ValueError(
+            f"decoding: unknown {', '.join(sorted(unknown))}; allowed are {', '.join(DEFAULTS)}"
+        )
+    settings = {**DEFAULTS, **given}
+    if not (_is_number(settings["temperature"]) and settings["temperature"] > 0):
+        raise ValueError(
+            f"decoding: temperature is {settings['temperature']!r}; it is a number above 0"
+        )
+    if not (_is_number(settings["top_p"]) and 0 < settings["top_p"] <= 1):
+        raise ValueError(
+            f"decoding: top_p is {settings['top_p']!r}; it is a number above 0, at most 1"
+        )
+    for name in ("max_new_tokens", "seed"):
+        value = settings[name]
+        if name == "seed" and value is None:
+            continue
+        if isinstance(value, bool) or not isinstance(value, int) or value < 0:
+            raise ValueError(f"decoding: {name} is {value!r}; it is an integer, 0 or more")
+    return settings
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)

@@ -1,0 +1,204 @@
+"""Attention parts: what the attention view reads of a pattern, and what it sends of it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal, get_args
+
+import numpy as np
+
+try:
+    from segviz.grouping import MergedTiles, merged, segment_starts, word_starts
+except ImportError:
+    from segviz.widgets._grouping_stub import MergedTiles, merged, segment_starts, word_starts
+from segviz.segments import Segmentation
+from segviz.tiles import Tiles, pooled
+from segviz.widgets.scale import Kind
+
+Merge = Literal["tokens", "words", "segments"]
+MERGES: tuple[Merge, ...] = get_args(Merge)
+
+WHOLE = 1024
+"""Positions up to which the page gets every cell; it then merges and zooms by itself."""
+
+LIMIT = 980_000
+"""Cells of a picture or a tile at most: a byte each, and no message is over 1 MB."""
+
+
+class WithoutFirst:
+    """Tiles in which the first key is masked: an attention sink drowns everything else.
+
+    >>> from segviz.tiles import ArrayTiles
+    >>> values, visible = WithoutFirst(ArrayTiles(np.array([[0.9, 0.1]]))).tile(slice(0, 1), slice(0, 2))
+    >>> visible.tolist()
+    [[False, True]]
+    """
+
+    def __init__(self, tiles: Tiles) -> None:
+        self._tiles = tiles
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """Number of queries and of keys."""
+        return self._tiles.shape
+
+    def tile(self, rows: slice, columns: slice, factor: int = 1) -> tuple[np.ndarray, np.ndarray]:
+        """As in :class:`segviz.tiles.Tiles`."""
+        if columns.start:
+            return self._tiles.tile(rows, columns, factor)
+        values, visible = self._tiles.tile(rows, columns)
+        visible = visible.copy()
+        visible[:, 0] = False
+        return pooled(values, visible, factor)
+
+
+@dataclass(frozen=True, eq=False)
+class Shown:
+    """What is shown: the numbers, and the cells that the page has.
+
+    Args:
+        tiles: ``[query, key]`` over token positions.
+        kind: ``"sequential"`` or ``"diverging"``.
+        title: the heading.
+        maximum: end of the colour scale; None: the largest magnitude on show.
+        number: that of the message with the cells.
+        drawn: ``tiles``, or a large pattern merged to words or segments.
+        starts: first positions of the rows and of the columns of a merged ``drawn``.
+        factor: cells on a side of ``drawn`` that became one.
+        values: float32 ``[row, column]`` of ``drawn``, pooled.
+        visible: bool of the same shape.
+    """
+
+    tiles: Tiles
+    kind: Kind
+    title: str
+    maximum: float | None
+    number: int
+    drawn: Tiles
+    starts: tuple[np.ndarray, np.ndarray] | None
+    factor: int
+    values: np.ndarray
+    visible: np.ndarray
+
+    @property
+    def large(self) -> bool:
+        """Whether merging is Python's business, since the page has not every cell."""
+        return max(self.tiles.shape) > WHOLE or (self.starts is None and self.factor > 1)
+
+
+def overview(tiles: Tiles) -> tuple[np.ndarray, np.ndarray, int]:
+    """All of it with at most ``WHOLE`` cells a side and ``LIMIT`` visible cells, and the factor.
+
+    >>> from segviz.tiles import ArrayTiles
+    >>> values, visible, factor = overview(ArrayTiles(np.eye(2100, 1200)))
+    >>> values.shape, factor
+    ((700, 400), 3)
+    """
+    rows, columns = (slice(0, side) for side in tiles.shape)
+    factor = max(1, -(-max(tiles.shape) // WHOLE))
+    while True:
+        values, visible = tiles.tile(rows, columns, factor)
+        if np.count_nonzero(visible) <= LIMIT:
+            return values, visible, factor
+        factor += 1
+
+
+def group_starts(
+    merge: Merge, shape: tuple[int, int], tokens: Sequence[str], segmentation: Segmentation | None
+) -> tuple[np.ndarray, np.ndarray] | None:
+    """First positions of the words or segments, of the rows and of the columns.
+
+    >>> rows, columns = group_starts("words", (3, 4), ["A", "nna", " fol", "lows"], None)
+    >>> rows.tolist(), columns.tolist()
+    ([1, 2], [0, 2])
+
+    Returns:
+        positions of the rows and of the columns, both counted in keys: fewer queries than keys are
+        the last ones. None where there is nothing to merge.
+    """
+    if merge == "segments" and segmentation is not None:
+        columns = segment_starts(segmentation)
+    elif merge == "words" and tokens:
+        columns = word_starts(tokens, segmentation.boundaries if segmentation else ())
+    else:
+        return None
+    offset = max(0, shape[1] - shape[0])
+    rows = np.concatenate([[offset], columns[columns > offset]])
+    return rows, np.asarray(columns)
+
+
+def merged_tiles(tiles: Tiles, starts: tuple[np.ndarray, np.ndarray]) -> MergedTiles:
+    """The tiles with words or segments in place of tokens."""
+    rows, columns = starts
+    return MergedTiles(tiles, rows - rows[0], columns)
+
+
+def cell_value(
+    tiles: Tiles, rows: slice, columns: slice, *, as_group: bool = False
+) -> float | None:
+    """The number of a drawn cell that stands for several; None if nothing of it is visible.
+
+    >>> from segviz.tiles import ArrayTiles
+    >>> tiles = ArrayTiles(np.array([[0.25, 0.75], [0.5, 0.25]]))
+    >>> both = slice(0, 2)
+    >>> cell_value(tiles, both, both), cell_value(tiles, both, both, as_group=True)
+    (0.75, 0.875)
+
+    Args:
+        tiles: where it is.
+        rows: query positions.
+        columns: key positions.
+        as_group: merge them: columns summed, rows averaged. Otherwise the one furthest from 0.
+    """
+    if as_group:
+        values, visible = merged(*tiles.tile(rows, columns), np.zeros(1, int), np.zeros(1, int))
+    else:
+        sides = (part.stop - part.start for part in (rows, columns))
+        values, visible = tiles.tile(rows, columns, max(sides))
+    return float(values[0, 0]) if visible[0, 0] else None
+
+
+def mean_row(tiles: Tiles, rows: slice) -> np.ndarray:
+    """The mean of some rows, float32 ``[key]``, NaN where a key is visible to none of them.
+
+    >>> from segviz.tiles import ArrayTiles
+    >>> mean_row(ArrayTiles(np.array([[1.0, 0.0], [0.5, 0.5]]), np.tri(2, dtype=bool)), slice(0, 1))
+    array([ 1., nan], dtype=float32)
+    """
+    values, visible = tiles.tile(rows, slice(0, tiles.shape[1]))
+    return np.where(visible.any(axis=0), values.mean(axis=0), np.nan).astype(np.float32)
+
+
+def detail(
+    drawn: Tiles, rows: slice, columns: slice, factor: int
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """A part in closer detail, and what the page needs to draw its rows relative to their largest.
+
+    >>> from segviz.tiles import ArrayTiles
+    >>> tiles = ArrayTiles(np.array([[0.5, 0.25, 0.25], [0.0, 0.0, 1.0]]))
+    >>> values, visible, peaks = detail(tiles, slice(0, 2), slice(1, 3), 1)
+    >>> values.tolist(), peaks.tolist()
+    ([[0.25, 0.25], [0.0, 1.0]], [[0.5, 1.0], [0.25, 1.0]])
+
+    Returns:
+        values and visibility ``[row, column]``, and ``[2, row]`` the largest magnitude of each
+        whole row: of all its cells, and without the first one.
+
+    Raises:
+        ValueError: a part outside, or one too large for a message.
+    """
+    height, width = drawn.shape
+    for part, side in ((rows, height), (columns, width)):
+        if not 0 <= part.start < part.stop <= side:
+            raise ValueError(f"there are no cells {part.start} to {part.stop} among {side}")
+    cells = [-(-(part.stop - part.start) // factor) for part in (rows, columns)]
+    if factor < 1 or cells[0] * cells[1] > LIMIT:
+        raise ValueError(f"a tile of {cells[0]} × {cells[1]} cells is too large")
+    if columns.start % factor:
+        raise ValueError(f"a tile with factor {factor} cannot start at column {columns.start}")
+    values, visible = drawn.tile(rows, slice(0, width), factor)
+    magnitude = np.where(visible, np.abs(values), 0.0)
+    peaks = np.stack([magnitude.max(axis=1), magnitude[:, 1:].max(axis=1, initial=0.0)])
+    part = np.s_[:, columns.start // factor : -(-columns.stop // factor)]
+    return values[part], visible[part], peaks

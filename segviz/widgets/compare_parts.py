@@ -1,0 +1,200 @@
+"""Compare parts: what the compare view works out from arrays and text before it shows them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+
+from segviz.labels import is_special, readable
+from segviz.segments import Segmentation
+from segviz.tiles import ArrayTiles, Tiles
+from segviz.widgets import scale
+
+FLOWS = ("head", "layer", "model")
+Flow = tuple[np.ndarray, np.ndarray]
+Likely = Sequence[tuple[str, float]]
+
+UNTUNED = (
+    "untuned: these weights were never tuned for segment masks, so what they do under one is off "
+    "their training distribution"
+)
+
+SIDE = 400
+"""Cells on a side of each of the three pictures; larger patterns are pooled to that."""
+
+BARS = 8
+"""Next tokens of each distribution that get a bar."""
+
+_KINDS: tuple[scale.Kind, ...] = ("sequential", "sequential", "diverging")
+
+
+@dataclass(frozen=True, eq=False)
+class Patterns:
+    """One head under both masks: where its numbers are, and the bytes on show.
+
+    Args:
+        tiles: causal, segment, difference.
+        encoded: their bytes, the first two on one colour scale.
+        size: queries and keys on show; the last queries where there are fewer than keys.
+        factor: cells on a side that became one.
+    """
+
+    tiles: tuple[Tiles, Tiles, Tiles]
+    encoded: tuple[scale.Encoded, ...]
+    size: tuple[int, int]
+    factor: int
+
+    @staticmethod
+    def of(
+        causal: np.ndarray | Tiles, segment: np.ndarray | Tiles, difference: np.ndarray | Tiles
+    ) -> Patterns:
+        """Read and encode three arrays ``[query, key]``, as far as the difference goes.
+
+        >>> large = np.eye(1000)
+        >>> patterns = Patterns.of(large, large, large - large)
+        >>> patterns.factor, patterns.encoded[0].data.shape
+        (3, (334, 334))
+
+        Raises:
+            ValueError: arrays that do not go together, or NaN in a visible cell.
+        """
+        tiles = _tiles(causal), _tiles(segment), _tiles(difference)
+        rows, keys = tiles[2].shape
+        for name, one in (("causal", tiles[0]), ("segment", tiles[1])):
+            own = one.shape
+            if own[0] < rows or own[1] < keys or own[1] - own[0] != keys - rows:
+                raise ValueError(
+                    f"the {name} pattern is {own} and the difference {(rows, keys)}: each has to "
+                    "cover the positions of the difference, from the same query on"
+                )
+        factor = max(1, -(-max(rows, keys) // SIDE))
+        read = [one.tile(slice(0, rows), slice(0, keys), factor) for one in tiles]
+        if not all(np.isfinite(values).all() for values, _visible in read):
+            raise ValueError("an array holds NaN or infinity in a cell that is not masked")
+        # One colour scale for both masks: the same colour has to be the same number.
+        largest = max(float(values.max(initial=0.0)) for values, _visible in read[:2])
+        encoded = tuple(
+            replace(scale.encode(values, kind=kind, mask=visible, maximum=maximum), factor=factor)
+            for (values, visible), kind, maximum in zip(
+                read, _KINDS, (largest, largest, None), strict=True
+            )
+        )
+        return Patterns(tiles, encoded, (rows, keys), factor)
+
+    def values(self, row: int, key: int) -> list[float | None] | None:
+        """Exact numbers of the cell that starts at (row, key), None where masked.
+
+        >>> eye = np.eye(2)
+        >>> Patterns.of(eye, eye, eye - eye).values(1, 1)
+        [1.0, 1.0, 0.0]
+
+        Returns:
+            causal, segment, difference; None for a cell outside.
+        """
+        if not (0 <= row < self.size[0] and 0 <= key < self.size[1]):
+            return None
+        rows = slice(row, min(row + self.factor, self.size[0]))
+        keys = slice(key, min(key + self.factor, self.size[1]))
+        cells = [one.tile(rows, keys, self.factor) for one in self.tiles]
+        return [float(value[0, 0]) if visible[0, 0] else None for value, visible in cells]
+
+
+def _tiles(array: np.ndarray | Tiles) -> Tiles:
+    return ArrayTiles(array) if isinstance(array, np.ndarray) else array
+
+
+def cut(segmentation: Segmentation, length: int) -> Segmentation:
+    """The segments of the first ``length`` positions.
+
+    >>> from segviz.segments import Segment
+    >>> whole = Segmentation([Segment(0, 4, "user"), Segment(4, 9, "response")])
+    >>> [(part.name, part.stop) for part in cut(whole, 5).segments]
+    [('user', 4), ('response', 5)]
+    """
+    return Segmentation(
+        replace(part, stop=min(part.stop, length))
+        for part in segmentation.segments
+        if part.start < length
+    )
+
+
+def shared_flows(flows: Mapping[str, Flow], names: Sequence[str]) -> dict[str, Flow]:
+    """Both flows over the segments that both have: one run may lack the response.
+
+    Raises:
+        ValueError: other keys, other shapes, or more segments than names and a response.
+    """
+    unknown = set(flows) - set(FLOWS)
+    if unknown or not flows:
+        raise ValueError(f"flows are given for {', '.join(FLOWS)}, not for {sorted(unknown)}")
+    shared: dict[str, Flow] = {}
+    for key, pair in flows.items():
+        causal, segment = (np.asarray(one, dtype=np.float32) for one in pair)
+        for one in (causal, segment):
+            if one.ndim != 2 or one.shape[0] != one.shape[1]:  # noqa: PLR2004 - query and key
+                raise ValueError(f"a flow is [segment, segment], not of shape {one.shape}")
+        both = min(len(causal), len(segment))
+        shared[key] = causal[:both, :both], segment[:both, :both]
+    counts = {len(causal) for causal, _segment in shared.values()}
+    if len(counts) > 1 or max(counts) > len(names) + 1:
+        raise ValueError(
+            f"the flows are between {', '.join(map(str, sorted(counts)))} segments, and the names "
+            f"are {', '.join(names)}: each segment needs one, only the response may go without"
+        )
+    return shared
+
+
+def moves(causal: np.ndarray, segment: np.ndarray) -> list[tuple[int, int]]:
+    """Pairs (query segment, key segment), that of the largest change first.
+
+    >>> moves(np.array([[1.0, 0.0], [0.5, 0.5]]), np.array([[0.9, 0.1], [0.1, 0.9]]))[:2]
+    [(1, 0), (1, 1)]
+    """
+    change = np.abs(segment - causal)
+    order = np.argsort(-change, axis=None, kind="stable")
+    return [(int(at // change.shape[1]), int(at % change.shape[1])) for at in order]
+
+
+def likely_rows(causal: Likely, segment: Likely, count: int = BARS) -> list[dict[str, Any]]:
+    """The likeliest next tokens of both masks, those of the segment mask in order first.
+
+    >>> for row in likely_rows([("a", 0.9), ("b", 0.1)], [("b", 0.7), ("c", 0.2)], count=1):
+    ...     print(row["label"], row["causal"], row["segment"])
+    b 0.1 0.7
+    a 0.9 None
+
+    Args:
+        causal: (token, probability) under the causal mask, the most likely first.
+        segment: the same under the segment mask.
+        count: how many of each are listed; what the other mask gives these is looked up.
+
+    Returns:
+        dicts with ``label``, ``special``, and the probabilities ``causal`` and ``segment``; None
+        where a list does not reach that far.
+    """
+    known = [_summed(causal), _summed(segment)]
+    chosen = {token: None for one in reversed(known) for token in list(one)[:count]}
+
+    def place(token: str) -> tuple[float, float]:
+        return -known[1].get(token, 0.0), -known[0].get(token, 0.0)
+
+    return [
+        {
+            "label": readable(token),
+            "special": is_special(token),
+            "causal": known[0].get(token),
+            "segment": known[1].get(token),
+        }
+        for token in sorted(chosen, key=place)
+    ]
+
+
+def _summed(likely: Likely) -> dict[str, float]:
+    """Probabilities by text: parts of one character, which read the same, count together."""
+    summed: dict[str, float] = {}
+    for token, probability in likely:
+        summed[token] = summed.get(token, 0.0) + float(probability)
+    return summed

@@ -1,0 +1,48 @@
+// @ts-check
+/** The colour bar of the attention view: what the colours mean, and what their ends are. */
+import { node, setText } from "./common.js";
+import { barLabels } from "./heatmap.js";
+
+/** @param {HTMLElement} parent */
+export function makeBar(parent) {
+  const element = node("div", "sv-colorbar");
+  const canvas = /** @type {HTMLCanvasElement} */ (node("canvas", "", { "aria-hidden": "true" }));
+  canvas.width = 255;
+  canvas.height = 1;
+  const numbers = node("div", "sv-colorbar-numbers");
+  const box = node("div", "sv-colorbar-scale");
+  box.append(canvas, numbers);
+  const legend = node("div", "sv-colorbar-legend");
+  const unit = node("span", "sv-colorbar-unit");
+  const masked = node("span", "sv-legend-item");
+  masked.append(node("span", "sv-swatch sv-swatch-masked"), node("span", "", {}, "masked"));
+  legend.append(masked, unit);
+  element.append(box, legend);
+  parent.append(element);
+
+  /**
+   * @param {import("./attention_picture.js").Picture|null} picture
+   * @param {import("./heatmap.js").Shading} shading
+   */
+  const show = (picture, shading) => {
+    element.style.visibility = picture ? "" : "hidden";
+    if (!picture) return;
+    const image = new ImageData(255, 1);
+    for (let byte = 1; byte < 256; byte++) {
+      image.data.set([...picture.table.subarray(3 * byte, 3 * byte + 3), 255], 4 * (byte - 1));
+    }
+    canvas.getContext("2d")?.putImageData(image, 0, 0);
+    numbers.replaceChildren(
+      ...barLabels(shading, picture.maximum).map(({ at, text }) => {
+        const tick = node("span", "", {}, text);
+        tick.style.left = `${100 * at}%`;
+        tick.style.transform = `translateX(${-100 * at}%)`;
+        return tick;
+      }),
+    );
+    const merged = picture.columnStarts ? "rows averaged, columns summed" : "";
+    setText(unit, shading.look.normalize ? "of the row's largest" : merged);
+    unit.title = unit.textContent ?? "";
+  };
+  return { element, show };
+}

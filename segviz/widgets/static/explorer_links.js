@@ -1,0 +1,65 @@
+// @ts-check
+/** Links between the views inside the page: what happens in one shows in the others at once. */
+import { withResponse } from "./segments.js";
+
+/** @typedef {import("./common.js").Model} Model */
+/** @typedef {import("./common.js").Scope} Scope */
+/** @typedef {Record<string, HTMLElement>} Places where the views stand, by name */
+
+/** Views that mark what the pointer is on in another one. */
+const POINTED = ["strip", "mask", "attention"];
+
+/**
+ * A drag in the strip moves the borders of mask and attention without a trip to Python.
+ * @param {Scope} scope @param {Model} strip @param {Model[]} followers @param {() => void} moved
+ */
+export function linkSegments(scope, strip, followers, moved) {
+  const follow = () => {
+    if (!followers.every(covers)) return;
+    for (const follower of followers) {
+      const joined = withResponse(strip.get("segments"), follower.get("segments") ?? []);
+      if (JSON.stringify(joined) !== JSON.stringify(follower.get("segments"))) {
+        // Not saved: Python links its own side, and a late echo must not undo a drag.
+        follower.set("segments", joined);
+      }
+    }
+  };
+  /** A run's segments that cover another prompt than the strip's are not touched.
+   * @param {Model} follower */
+  const covers = (follower) => {
+    const labels = follower.get("tokens")?.labels ?? [];
+    const prompt = strip.get("tokens")?.labels ?? [];
+    return prompt.every(
+      (/** @type {string} */ label, /** @type {number} */ at) => labels[at] === label,
+    );
+  };
+  scope.model(strip, "change:segments", () => {
+    follow();
+    moved();
+  });
+  for (const follower of followers) scope.model(follower, "change:segments", follow);
+  follow();
+}
+
+/**
+ * Forwards what a view says of itself to the views it concerns.
+ * @param {Scope} scope @param {HTMLElement} root @param {Places} places
+ */
+export function linkEvents(scope, root, places) {
+  /** @param {string[]} names @param {Event} from @param {string} type @param {any} [detail] */
+  const pass = (names, from, type, detail) => {
+    for (const name of names) {
+      if (places[name].contains(/** @type {Node} */ (from.target))) continue;
+      places[name].dispatchEvent(new CustomEvent(type, { detail }));
+    }
+  };
+  scope.dom(root, "segviz-hover", (event) => {
+    pass(POINTED, event, "segviz-highlight", event.detail);
+  });
+  scope.dom(root, "segviz-zoom", (event) => {
+    // What a view was told does not come back: only bubbling events are its own.
+    if (event.bubbles) pass(["mask", "attention"], event, "segviz-zoom", event.detail);
+  });
+  scope.dom(root, "segviz-pin", (event) => pass(["strip"], event, "segviz-shade", event.detail));
+  scope.dom(root, "segviz-unpin", (event) => pass(["attention"], event, "segviz-unpin"));
+}

@@ -1,0 +1,338 @@
+"""The compare and receipt views' Python side: what is sent, answered, and refused."""
+
+from __future__ import annotations
+
+import re
+
+import numpy as np
+import pytest
+from traitlets import TraitError
+
+from segviz.masks import causal_mask, segment_mask
+from segviz.receipt import HeadCheck
+from segviz.segments import Segment, Segmentation
+from segviz.tiles import ArrayTiles
+from segviz.widgets import CompareView, ReceiptView, View
+from segviz.widgets.compare_parts import likely_rows
+
+MEGABYTE = 1_000_000
+TOKENS = ["<s>", "Anna", " follows", " Ben", "\n"]
+CHAT = Segmentation([Segment(0, 1, "bos", "causal"), Segment(1, 5, "user")])
+LIKELY = ([(" Fay", 0.9), (" Lena", 0.1)], [(" Lena", 0.8), (" Fay", 0.15)])
+
+
+@pytest.fixture
+def sent(monkeypatch):
+    """Custom messages, as (content, buffers)."""
+    messages: list[tuple[dict, list[bytes]]] = []
+
+    def send(self: View, content: dict, buffers: list[bytes] | None = None) -> None:  # noqa: ARG001
+        messages.append((content, [bytes(buffer) for buffer in buffers or []]))
+
+    monkeypatch.setattr(View, "send", send)
+    return messages
+
+
+def from_page(view: View, **content: object) -> None:
+    view._handle_custom_msg(content, [])
+
+
+def masked_patterns():
+    """Patterns under both masks of CHAT; only the segment one looks ahead."""
+    causal = np.where(np.tri(5), 0.1, np.nan).astype(np.float32)
+    segment = causal.copy()
+    segment[1:, 1:] = 0.1
+    causal[3, 2], segment[3, 2] = 0.5, 0.25
+    segment[1, 4] = 0.4
+    ahead = segment_mask(CHAT)
+    return {
+        "causal": ArrayTiles(causal, causal_mask(5)),
+        "segment": ArrayTiles(segment, ahead),
+        "difference": ArrayTiles(np.nan_to_num(segment) - np.nan_to_num(causal), ahead),
+    }
+
+
+class FakeTiles:
+    """A pattern that was never an array: each cell is its position among all, as a share."""
+
+    def __init__(self, side: int, sign: int = 1) -> None:
+        self.shape = (side, side)
+        self.sign = sign
+        self.read = 0
+
+    def tile(self, rows: slice, columns: slice, factor: int = 1):
+        last = [np.minimum(np.arange(s.start, s.stop, factor) + factor, s.stop) - 1
+                for s in (rows, columns)]  # fmt: skip
+        cells = last[0][:, None] * self.shape[1] + last[1]
+        self.read = max(self.read, cells.size)
+        values = self.sign * cells.astype(np.float32) / self.shape[0] ** 2
+        return values, np.ones(values.shape, bool)
+
+
+class TestPatterns:
+    def test_both_masks_share_one_scale(self, sent):
+        view = CompareView()
+        view.show_patterns(**masked_patterns(), tokens=TOKENS, segmentation=CHAT)
+        content, buffers = sent[-1]
+        causal, segment, difference = (
+            np.frombuffer(buffer, np.uint8).reshape(5, 5) for buffer in buffers[:3]
+        )
+        assert content["maxima"] == pytest.approx([0.5, 0.5, 0.4])
+        assert causal[2, 1] == segment[2, 1] == 1 + round(254 * 0.2**0.5)
+        assert (causal[3, 2], segment[3, 2]) == (255, 1 + round(254 * 0.5**0.5))
+        assert (causal[1, 4], segment[1, 4], difference[1, 4]) == (
+            0,
+            1 + round(254 * 0.8**0.5),
+            255,
+        )
+        assert difference[3, 2] < 128 == difference[2, 1]
+
+    def test_exact_numbers_of_a_cell(self, sent):
+        view = CompareView()
+        view.show_patterns(**masked_patterns())
+        seq = sent[-1][0]["seq"]
+        from_page(view, kind="value", id="a", seq=seq, row=1, key=4)
+        from_page(view, kind="value", id="b", seq=seq, row=3, key=2)
+        (first, _), (second, _) = sent[-2:]
+        assert first["values"] == [None, pytest.approx(0.4), pytest.approx(0.4)]
+        assert second["values"] == pytest.approx([0.5, 0.25, -0.25])
+        assert (first["id"], second["id"], first["seq"]) == ("a", "b", seq)
+
+    @pytest.mark.parametrize(("seq", "row", "key"), [(-1, 0, 0), (1, 5, 0), (1, 0, -1)])
+    def test_no_answer_to_a_question_about_something_else(self, sent, seq, row, key):
+        view = CompareView()
+        view.show_patterns(**masked_patterns())
+        from_page(view, kind="value", id="a", seq=seq, row=row, key=key)
+        assert len(sent) == 1
+        assert view.error == ""
+
+    def test_a_long_prompt_stays_under_a_megabyte(self, sent):
+        view = CompareView()
+        tiles = FakeTiles(2048), FakeTiles(2050), FakeTiles(2048, sign=-1)
+        view.show(
+            **dict(zip(("causal", "segment", "difference"), tiles, strict=True)),
+            tokens=["word"] * 2050,
+            segmentation=Segmentation([Segment(0, 700, "system"), Segment(700, 2050, "user")]),
+            prompt_length=2040,
+            flows={key: (np.eye(2), np.eye(2)) for key in ("head", "layer", "model")},
+            divergence=np.linspace(0, 1, 2048),
+            exact=True,
+            position=2047,
+            parted=True,
+            next_tokens=LIKELY,
+        )
+        sizes = [len(str(content)) + sum(map(len, buffers)) for content, buffers in sent]
+        assert [content["kind"] for content, _ in sent] == ["patterns", "flows", "parting"]
+        assert max(sizes) < MEGABYTE
+        content, buffers = sent[0]
+        assert (content["factor"], content["arrays"][0]["shape"]) == (6, (342, 342))
+        assert max(len(buffer) for buffer in buffers) <= 400 * 400
+        assert max(one.read for one in tiles) <= 400 * 400
+        assert np.frombuffer(buffers[2], np.uint8).min() == 1
+        assert len(view.tokens) == view.segments[-1]["stop"] == 2048
+        from_page(view, kind="value", id="a", seq=content["seq"], row=2046, key=0)
+        last = sent[-1][0]["values"]
+        assert last == pytest.approx([2047.0 * 2048 / 2048**2, 2047 * 2050 / 2050**2, -2047 / 2048],
+                                     abs=3e-3)  # fmt: skip
+
+    def test_what_the_answers_do_not_share_is_left_out(self, sent):
+        view = CompareView()
+        one = np.full((7, 7), 0.1, np.float32)
+        view.show_patterns(
+            causal=one, segment=np.pad(one, (0, 2)), difference=np.zeros((6, 6)),
+            tokens=[*TOKENS, " a", " b"], segmentation=CHAT.append(2, "response"), prompt_length=5,
+        )  # fmt: skip
+        assert sent[-1][0]["size"] == (6, 6)
+        assert [(part["name"], part["stop"]) for part in view.segments][-1] == ("response", 6)
+        assert view.tokens == [*TOKENS, " a"]
+
+    def test_fewer_queries_than_keys(self, sent):
+        wide = np.array([[0.0, 0.5, 0.5], [0.2, 0.0, 0.8]])
+        CompareView().show_patterns(causal=wide, segment=wide[:, ::-1], difference=wide * 0)
+        assert sent[-1][0]["size"] == (2, 3)
+
+    @pytest.mark.parametrize(
+        ("causal", "difference", "said"),
+        [
+            (np.zeros((3, 3)), np.zeros((4, 4)), "causal pattern is (3, 3) and the difference"),
+            (np.zeros((4, 5)), np.zeros((4, 4)), "from the same query on"),
+            (np.full((4, 4), np.nan), np.zeros((4, 4)), "NaN"),
+            (np.zeros((2, 2, 2)), np.zeros((4, 4)), "not of shape (2, 2, 2)"),
+        ],
+    )
+    def test_refused(self, causal, difference, said):
+        with pytest.raises(ValueError, match=re.escape(said)):
+            CompareView().show_patterns(
+                causal=causal, segment=np.zeros((4, 4)), difference=difference
+            )
+
+    def test_segments_of_another_length(self):
+        view = CompareView()
+        with pytest.raises(ValueError, match="9 positions, but the segments cover 5"):
+            view.show_patterns(
+                causal=np.eye(9), segment=np.eye(9), difference=np.eye(9), segmentation=CHAT
+            )
+        assert view.patterns is None
+
+
+class TestFlows:
+    def test_what_is_sent(self, sent):
+        view = CompareView()
+        pair = np.array([[1.0, 0.0], [0.42, 0.58]]), np.array([[1.0, 0.0], [0.31, 0.69]])
+        view.show_flows({"layer": pair, "model": (pair[1], pair[0])}, ["system", "user"])
+        content, buffers = sent[-1]
+        assert content["of"] == ["layer", "model"]
+        assert view.flow_of == "layer"
+        read = [np.frombuffer(buffer, np.float32).reshape(2, 2, 2) for buffer in buffers]
+        assert read[0][1, 1, 0] == np.float32(0.31)
+        assert read[1][1, 1, 0] == np.float32(0.42)
+
+    def test_one_run_without_a_response(self, sent):
+        view = CompareView()
+        view.update(tokens=TOKENS, segmentation=CHAT)
+        view.show_flows({"head": (np.eye(3), np.eye(2))})
+        assert sent[-1][0]["names"] == ["bos", "user"]
+        view.show_flows({"head": (np.eye(3), np.eye(3))})
+        assert sent[-1][0]["names"] == ["bos", "user", "response"]
+
+    @pytest.mark.parametrize(
+        ("flows", "said"),
+        [
+            ({"heads": (np.eye(2), np.eye(2))}, "not for ['heads']"),
+            ({}, "head, layer, model"),
+            ({"head": (np.ones((2, 3)), np.eye(2))}, "not of shape (2, 3)"),
+            ({"head": (np.eye(4), np.eye(4))}, "between 4 segments, and the names are a, b"),
+        ],
+    )
+    def test_refused(self, flows, said):
+        with pytest.raises(ValueError, match=re.escape(said)):
+            CompareView().show_flows(flows, ["a", "b"])
+
+
+class TestParting:
+    def test_the_union_of_the_likeliest(self):
+        causal = [(f"c{i}", 0.1 - i / 1000) for i in range(20)] + [("both", 0.001)]
+        segment = [("both", 0.5), ("�", 0.01), ("�", 0.02), ("c9", 0.005)]
+        rows = likely_rows(causal, segment, count=4)
+        assert [row["label"] for row in rows] == ["both", "�", "c9", "c0", "c1", "c2", "c3"]
+        assert (rows[0]["causal"], rows[0]["segment"]) == (0.001, 0.5)
+        assert rows[1]["segment"] == pytest.approx(0.03)
+        assert (rows[2]["causal"], rows[3]["segment"]) == (pytest.approx(0.091), None)
+
+    def test_what_is_sent(self, sent):
+        view = CompareView()
+        view.show_parting(
+            divergence=np.array([0, 0.1, 0.2, 0.3, 1.5, 0.9]), position=5, parted=True,
+            next_tokens=LIKELY, exact=False, tokens=[*TOKENS, " so\n"],
+            segmentation=CHAT.append(1, "response"), prompt_length=5,
+        )  # fmt: skip
+        content, buffers = sent[-1]
+        assert content["answer"] == [" so⏎"]
+        assert (content["kl"], content["exact"], content["parted"]) == (
+            pytest.approx(0.9), False, True,
+        )  # fmt: skip
+        assert len(np.frombuffer(buffers[0], np.float32)) == 6
+
+    def test_unknown_divergence(self, sent):
+        view = CompareView()
+        view.show_parting(divergence=None, position=0, parted=False, next_tokens=([], []))
+        content, buffers = sent[-1]
+        assert (content["kl"], buffers, content["rows"]) == (None, [], [])
+
+    def test_refused(self):
+        with pytest.raises(ValueError, match="position is 3; the divergence covers 0 to 2"):
+            CompareView().show_parting(
+                divergence=np.zeros(3), position=3, parted=True, next_tokens=LIKELY
+            )
+
+
+class TestView:
+    def test_clear(self, sent):
+        view = CompareView()
+        view.show_patterns(**masked_patterns())
+        view.show_flows({"head": (np.eye(1), np.eye(1))}, ["a"])
+        view.clear()
+        assert [content for content, _ in sent[-3:]] == [
+            {"kind": kind, "clear": True} for kind in ("patterns", "flows", "parting")
+        ]
+        sent.clear()
+        from_page(view, kind="ready")
+        assert sent == []
+        assert view.png() is None
+
+    @pytest.mark.parametrize("name", ["look", "flow_of"])
+    def test_refused(self, name):
+        with pytest.raises(TraitError, match=name):
+            setattr(CompareView(), name, "cubic")
+
+    def test_each_part_has_a_picture(self):
+        view = CompareView(untuned="$untuned$")
+        view.show_parting(
+            divergence=None, position=2, parted=True, next_tokens=([("$x", 1.0)], [("$", 0.5)])
+        )
+        assert (view.png() or b"")[1:4] == b"PNG"
+        view.show_flows({"head": (np.eye(12), np.ones((12, 12)) / 12)}, list("abcdefghijkl"))
+        view.show_patterns(**masked_patterns(), tokens=TOKENS, segmentation=CHAT)
+        view.show_parting(
+            divergence=np.arange(5), position=2, parted=False, next_tokens=LIKELY, exact=False
+        )
+        assert len(view.png() or b"") < 100_000
+
+
+def check(**found):
+    values = {"masked": 12345, "masked_nonzero": 0, "added": 812, "added_nonzero": 810,
+              "output_error": 3e-7, "tolerance": 1e-4}  # fmt: skip
+    return HeadCheck(**{**values, **found})
+
+
+class TestReceipt:
+    def test_passed(self):
+        receipt = ReceiptView()
+        receipt.show(check(), rows=[1, 17])
+        assert receipt.state == "ok"
+        assert "exactly 0, newly visible ones are not" in receipt.summary
+        assert [(line["value"], line["ok"]) for line in receipt.details] == [
+            ("0 of 12,345", True),
+            ("810 of 812", True),
+            ("largest relative error 3e-07 (allowed 1e-04), rows 1, 17", True),
+        ]
+
+    @pytest.mark.parametrize(
+        ("found", "said", "line"),
+        [
+            ({"masked_nonzero": 1234}, "1,234 masked cells are not exactly 0", 0),
+            ({"added_nonzero": 0}, "none of 812 newly visible cells is attended to", 1),
+            ({"output_error": 0.2}, "does not reproduce the layer's output", 2),
+            ({"output_error": float("nan")}, "does not reproduce the layer's output", 2),
+        ],
+    )
+    def test_failed(self, found, said, line):
+        receipt = ReceiptView()
+        receipt.show(check(**found))
+        assert receipt.state == "failed"
+        assert said in receipt.summary
+        assert [detail["ok"] for detail in receipt.details].index(False) == line
+
+    def test_a_causal_mask_adds_nothing(self):
+        receipt = ReceiptView()
+        receipt.show(check(added=0, added_nonzero=0))
+        assert receipt.state == "ok"
+        assert [line["ok"] for line in receipt.details] == [True, None, True]
+        assert "newly visible" not in receipt.summary
+
+    def test_without_outputs_there_is_no_telling(self):
+        receipt = ReceiptView()
+        receipt.show(check(output_error=None))
+        assert receipt.state == "unknown"
+        assert "not checked" in receipt.summary
+        assert [line["ok"] for line in receipt.details] == [True, True, None]
+
+    def test_a_new_check_forgets_the_last(self):
+        receipt = ReceiptView()
+        receipt.show(check())
+        receipt.state = "checking"
+        assert (receipt.summary, receipt.details) == ("checking the mask …", [])
+
+    def test_refused(self):
+        with pytest.raises(TraitError, match="label, value and ok"):
+            ReceiptView(details=[{"label": "x"}])
