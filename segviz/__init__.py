@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from segviz.comparison import Comparison, compare
-    from segviz.explorer import explore
+    from segviz.explorer import explore, open_session
     from segviz.loading import load
     from segviz.masks import causal_mask, segment_mask
     from segviz.model import Model
@@ -42,6 +42,7 @@ _HOME = {
     "explore": "segviz.explorer",
     "examples": "segviz.tiny.examples",
     "load": "segviz.loading",
+    "open_session": "segviz.explorer",
     "segment_mask": "segviz.masks",
 }
 
@@ -59,6 +60,7 @@ __all__ = [
     "examples",
     "explore",
     "load",
+    "open_session",
     "segment_mask",
 ]
 

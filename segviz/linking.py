@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Callable
 from contextlib import suppress
 
 import traitlets
@@ -10,13 +11,13 @@ import traitlets
 
 def link_traits(
     first: traitlets.HasTraits, second: traitlets.HasTraits, name: str, lock: threading.RLock
-) -> None:
+) -> Callable[[], None]:
     """Keep a trait of two objects the same; at first ``second`` takes the value of ``first``.
 
     >>> class One(traitlets.HasTraits):
     ...     layer = traitlets.Int(3)
     >>> a, b = One(), One(layer=1)
-    >>> link_traits(a, b, "layer", threading.RLock())
+    >>> unlink = link_traits(a, b, "layer", threading.RLock())
     >>> b.layer
     3
     >>> b.layer = 2
@@ -32,15 +33,28 @@ def link_traits(
         second: takes it.
         name: of the trait.
         lock: held while a value is passed on.
+
+    Returns:
+        what ends the link.
     """
     setattr(second, name, getattr(first, name))
-    for source, target in ((first, second), (second, first)):
-        source.observe(_passing_on(source, target, name, lock), name)
+    observers = [
+        (source, _passing_on(source, target, name, lock))
+        for source, target in ((first, second), (second, first))
+    ]
+    for source, observer in observers:
+        source.observe(observer, name)
+
+    def unlink() -> None:
+        for source, observer in observers:
+            source.unobserve(observer, name)
+
+    return unlink
 
 
 def _passing_on(
     source: traitlets.HasTraits, target: traitlets.HasTraits, name: str, lock: threading.RLock
-) -> object:
+) -> Callable[[object], None]:
     def pass_on(_change: object) -> None:
         with lock:
             value = getattr(source, name)

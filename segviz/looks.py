@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Literal, get_args
 import numpy as np
 
 from segviz.comparison import Comparison, compared
+from segviz.patterns import Head
 from segviz.segments import Segmentation
 from segviz.tiles import ArrayTiles, Tiles
 from segviz.trace import HeadCheck, MaskKind, Trace, with_response
@@ -30,7 +31,7 @@ _WHOLE = 1024
 """Positions up to which a pattern is computed as a whole; longer ones tile by tile."""
 
 
-@dataclass(frozen=True, eq=False, slots=True)
+@dataclass(frozen=True, eq=False, slots=True, weakref_slot=True)
 class Pattern:
     """The attention pattern that is looked at.
 
@@ -47,7 +48,7 @@ class Pattern:
 
     view: View
     layer: int
-    head: int | str
+    head: Head
     tiles: Tiles
     tokens: tuple[str, ...]
     segmentation: Segmentation
@@ -73,12 +74,14 @@ class LayerLook:
     """All heads of one layer: small pictures, and a few numbers of each.
 
     Args:
+        version: of the traces, see :class:`Wanted`.
         view: ``"causal"``, ``"segment"`` or ``"difference"``.
         layer: which one.
         thumbnails: uint8 ``[head, size, size]``.
         summaries: float32 ``[head]`` by name.
     """
 
+    version: Hashable
     view: View
     layer: int
     thumbnails: np.ndarray
@@ -155,7 +158,7 @@ class Wanted:
     segmentation: Segmentation
     view: View
     layer: int
-    head: int | str
+    head: Head
     panels: frozenset[str]
     layers: Sequence[int]
 
@@ -167,7 +170,8 @@ class Wanted:
     @property
     def ready(self) -> bool:
         """Whether the runs that the view needs are there."""
-        return set(self.traces) >= ({"causal", "segment"} if self.view == "difference" else {self.shown})
+        needed = {"causal", "segment"} if self.view == "difference" else {self.shown}
+        return needed <= set(self.traces)
 
 
 class Looker:
@@ -193,7 +197,9 @@ class Looker:
             return
         shown = wanted.traces[wanted.shown]
         chosen = (wanted.version, wanted.layer, wanted.head)
-        yield from self._once("pattern", (chosen, wanted.view), lambda: pattern(wanted, wanted.view))
+        yield from self._once(
+            "pattern", (chosen, wanted.view), lambda: pattern(wanted, wanted.view)
+        )
         if isinstance(wanted.head, int):
             check = partial(shown.check, wanted.layer, wanted.head)
             yield from self._once("receipt", (chosen, wanted.shown), check)
@@ -223,7 +229,9 @@ class Looker:
         by_layer = self._cached(
             "layer flow", (wanted.version, layer), lambda: (causal.flow(layer), segment.flow(layer))
         )
-        by_model = self._cached("model flow", wanted.version, lambda: (causal.flow(), segment.flow()))
+        by_model = self._cached(
+            "model flow", wanted.version, lambda: (causal.flow(), segment.flow())
+        )
         if isinstance(wanted.head, int):
             head = causal.flow(layer, wanted.head), segment.flow(layer, wanted.head)
         else:
@@ -275,7 +283,7 @@ def layer_look(wanted: Wanted, layer: int) -> LayerLook:
         thumbnails = comparison.layer_thumbnails(layer, THUMBNAIL)
     else:
         thumbnails = shown.layer_thumbnails(layer, THUMBNAIL)
-    return LayerLook(wanted.view, layer, thumbnails, summaries)
+    return LayerLook(wanted.version, wanted.view, layer, thumbnails, summaries)
 
 
 def parting(comparison: Comparison, segmentation: Segmentation) -> Parting:

@@ -97,7 +97,8 @@ def seen_rows(
     else:
         seen = layer.keys[head // group, keys].float()
         scores = (layer.queries[head, rows].float() @ seen.T)[None]
-    first, stop = torch.from_numpy(wanted).to(scores.device)[:, :, None].unbind(dim=1)
+    # A copy: the spans of a trace are read-only, which torch warns about.
+    first, stop = torch.tensor(wanted, device=scores.device)[:, :, None].unbind(dim=1)
     positions = torch.arange(keys.start, keys.stop, device=scores.device)
     masked = (positions < first) | (positions >= stop)
     return scores.mul_(layer.scale).masked_fill_(masked, -math.inf).softmax(dim=-1), keys

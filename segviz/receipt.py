@@ -1,4 +1,4 @@
-"""The receipt: was the mask really applied, and is the captured attention what the layer used?
+"""The receipt: proof that the mask was applied, and that captured attention is the layer's own.
 
 That masked cells of a captured pattern are 0 holds by construction, since the pattern is computed
 from queries and keys under the mask when somebody looks. What a run can prove is that this pattern
@@ -8,6 +8,7 @@ layer put out at these rows. Another mask, or other queries and keys, give somet
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -120,7 +121,7 @@ def sampled_rows(segmentation: Segmentation, start: int) -> list[int]:
     return sorted({start, (start + stop) // 2, stop - 1, *bidirectional[:_SEGMENTS]})
 
 
-def output_errors(  # noqa: PLR0913, PLR0917 - what a layer computes from
+def output_errors(
     layer: CapturedLayer,
     values: torch.Tensor,
     spans: np.ndarray,
@@ -148,7 +149,7 @@ def output_errors(  # noqa: PLR0913, PLR0917 - what a layer computes from
     return error / largest.float().clamp(min=torch.finfo(torch.float32).tiny)
 
 
-def receipt_of(layers: list[CapturedLayer]) -> Receipt | None:
+def receipt_of(layers: Sequence[CapturedLayer]) -> Receipt | None:
     """What the layers' output errors say together; None where one of them has none."""
     errors = [layer.output_errors for layer in layers]
     known = [one for one in errors if one]

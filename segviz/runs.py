@@ -54,21 +54,21 @@ class Runs:
     Args:
         model: runs the prompt.
         lock: guards all state; ``notice`` is called under it.
-        notice: called with a name and a value when something has changed: ``busy`` (bool),
+        notice: called with a name and a ``value`` when something has changed: ``busy`` (bool),
             ``error`` and ``stage`` (str), ``causal_answer``, ``segment_answer`` (:class:`Answer`),
-            ``trace`` (:class:`segviz.Trace`).
+            ``traces`` (None: other ones are at hand, or they are settled).
     """
 
-    def __init__(
-        self, model: Model, lock: threading.RLock, notice: Callable[[str, Any], object]
-    ) -> None:
+    def __init__(self, model: Model, lock: threading.RLock, notice: Callable[..., object]) -> None:
         self._model = model
         self._lock = lock
         self._notice = notice
         self._answered: set[MaskKind] = set()
         self._revision = 0
         self.traces: dict[MaskKind, Trace] = {}
-        self.worker = Worker(lock, on_idle=partial(notice, "busy", False))
+        self.settled = True
+        """Whether they belong together: one is not a prefill while the other has an answer."""
+        self.worker = Worker(lock, on_idle=partial(notice, "busy", value=False))
 
     @property
     def done(self) -> bool:
@@ -82,7 +82,7 @@ class Runs:
         with self._lock:
             self._revision += 1
             self._notice("error", "")
-            self._notice("busy", True)
+            self._notice("busy", value=True)
             missing: list[MaskKind] = [kind for kind in KINDS if kind not in self._answered]
             job = partial(self._run, self._revision, prompt, missing, max_new_tokens, options)
             self.worker.submit(job, delay)
@@ -117,10 +117,10 @@ class Runs:
         self.traces[trace.mask_kind] = trace
         if done:
             self._answered.add(trace.mask_kind)
-            self._notice(f"{trace.mask_kind}_answer", _answer_of(trace))
-        self._notice("trace", trace)
+            self._notice(f"{trace.mask_kind}_answer", answer_of(trace))
+        self._notice("traces", None)
 
-    def _run(  # noqa: PLR0913, PLR0917 - what a run is
+    def _run(
         self,
         revision: int,
         prompt: Prompt,
@@ -136,17 +136,18 @@ class Runs:
             # Attention first: a prefill takes a blink, an answer takes its time and reuses it.
             for kind in missing:
                 self._tell(revision, "stage", f"prefill under the {kind} mask")
-                self._publish(revision, self._model.trace(prompt, kind, cancel=cancel), done=False)
+                trace = self._model.trace(prompt, kind, cancel=cancel)
+                self._publish(revision, trace, done=False, settled=kind == missing[-1])
             for kind in missing:
                 self._tell(revision, "stage", f"answering under the {kind} mask")
                 trace = self._stream(revision, prompt, kind, max_new_tokens, options, cancel)
-                self._publish(revision, trace, done=True)
+                self._publish(revision, trace, done=True, settled=kind == missing[-1])
         except RunCancelledError:
             self._mark(revision, "cancelled")
         except Exception as error:  # noqa: BLE001 (whatever it is, the user has to see it)
             self._mark(revision, "failed", f"{type(error).__name__}: {error}")
 
-    def _stream(  # noqa: PLR0913, PLR0917 - what a run is
+    def _stream(
         self,
         revision: int,
         prompt: Prompt,
@@ -174,9 +175,10 @@ class Runs:
             prompt, kind, max_new_tokens, on_token=heard, cancel=cancel, **options
         )
 
-    def _publish(self, revision: int, trace: Trace, *, done: bool) -> None:
+    def _publish(self, revision: int, trace: Trace, *, done: bool, settled: bool) -> None:
         with self._lock:
             if revision == self._revision:
+                self.settled = settled
                 self.take(trace, done=done)
 
     def _tell(self, revision: int, name: str, value: object) -> None:
@@ -193,9 +195,12 @@ class Runs:
             for kind in KINDS:
                 if kind not in self._answered:
                     self._notice(f"{kind}_state", (state, note))
+            if not self.settled:
+                self.settled = True
+                self._notice("traces", None)
 
 
-def _answer_of(trace: Trace) -> Answer:
+def answer_of(trace: Trace) -> Answer:
     """The finished answer of a trace, with how likely its tokens were."""
     generated = range(trace.prompt_length, len(trace.tokens))
     count = min(LIKELY, trace.likely.token_ids.shape[1])

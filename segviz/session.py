@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol, cast
 
 import traitlets
 
@@ -18,11 +18,13 @@ from segviz.prompts import Prompt, carried, presets
 from segviz.runs import Answer, Runs
 from segviz.sampling import DEFAULTS, checked_settings, options_of, settings_of
 from segviz.segments import Segmentation
-from segviz.trace import HeadCheck, Trace
+from segviz.trace import HeadCheck, MaskKind, Trace
 from segviz.worker import Worker
 
 if TYPE_CHECKING:
+    from segviz.looks import View
     from segviz.model import Messages, Model
+    from segviz.patterns import Head
 
 PAUSE = 0.15
 """Seconds without an edit after which a run begins while a boundary is being dragged."""
@@ -108,6 +110,7 @@ class Session(traitlets.HasTraits):
     flows = traitlets.Instance(Flows, allow_none=True, help="Attention from segment to segment.")
     parting = traitlets.Instance(Parting, allow_none=True, help="Where the answers part.")
     overview = traitlets.Dict(help="All heads by layer, as far as they are computed.")
+    version = traitlets.Int(help="Changes with the traces that all of these are computed from.")
 
     causal_answer = traitlets.Instance(Answer, (), help="The answer under the causal mask.")
     segment_answer = traitlets.Instance(Answer, (), help="The answer under the segment mask.")
@@ -138,7 +141,6 @@ class Session(traitlets.HasTraits):
         self.lock = threading.RLock()
         """Guards the session; hold it to change several traits as one."""
         self._runs = Runs(model, self.lock, self._notice)
-        self._version = 0
         self._looker = Looker(model)
         self._looking = Worker(self.lock, on_idle=lambda: None)
         self.first_layers: range = range(model.layers)
@@ -429,7 +431,7 @@ class Session(traitlets.HasTraits):
 
     def _notice(self, name: str, value: Any) -> None:
         """Take what a run has to say; called under the lock."""
-        if name == "trace":
+        if name == "traces":
             self._look()
         elif name.endswith("_state"):
             name, (state, note) = name.replace("_state", "_answer"), value
@@ -444,10 +446,32 @@ class Session(traitlets.HasTraits):
             if not self._ready:
                 return
             if change is None:
-                self._version += 1
+                self.version += 1
             wanted = self.wanted()
             self.stale = not wanted.ready
             self._looking.submit(partial(self._take_looks, wanted))
+
+    def look_first(self, first: int, last: int) -> None:
+        """Summarise these layers before the others: they are in sight in the head grid."""
+        with self.lock:
+            self.first_layers = range(first, last + 1)
+            self._look({})
+
+    def pin_answer(self, mask: MaskKind, index: int) -> None:
+        """Pin a generated token of the answer under a mask, and look at that run.
+
+        Raises:
+            IndexError: no such token.
+        """
+        with self.lock:
+            tokens = getattr(self, f"{mask}_answer").tokens
+            if not 0 <= index < len(tokens):
+                raise IndexError(
+                    f"there is no generated token {index}: the answer has {len(tokens)}"
+                )
+            if self.view != mask:
+                self.view = mask
+            self.pinned = self.prompt.length + index
 
     def wanted(self) -> Wanted:
         """What is looked at now, of the traces at hand."""
@@ -455,12 +479,13 @@ class Session(traitlets.HasTraits):
             inside, layers = self.first_layers, range(self._model.layers)
             return Wanted(
                 traces=dict(self._runs.traces),
-                version=self._version,
+                version=self.version,
                 segmentation=self.prompt.segmentation,
-                view=self.view,
+                view=cast("View", self.view),
                 layer=self.layer,
-                head=self.head if self.reduce == "head" else self.reduce,
-                panels=frozenset(self.panels),
+                head=self.head if self.reduce == "head" else cast("Head", self.reduce),
+                # What takes both runs, or all heads, waits until they belong together.
+                panels=frozenset(self.panels if self._runs.settled else ()),
                 layers=sorted(layers, key=lambda layer: (layer not in inside, layer)),
             )
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import warnings
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -32,10 +33,11 @@ def write(path: Path, session: Session) -> None:
         "format": FORMAT,
         "model": session.model.name,
         "prompt": {
+            "kind": prompt.kind,
             "messages": prompt.messages,
             "template_options": prompt.template_options,
             "text": prompt.text,
-            "split": prompt.split if isinstance(prompt.split, str) else None,
+            "split": _split_to_json(prompt.split),
             "token_ids": prompt.token_ids,
             "tokens": prompt.tokens,
         },
@@ -93,8 +95,16 @@ def read(path: Path, model: Model) -> tuple[Prompt, Segmentation, dict[str, Any]
 
 def _prompt(saved: dict[str, Any], template: Segmentation, model: Model) -> Prompt:
     """The prompt as the model makes it now; from its tokens where nothing else is known."""
-    if saved["messages"] is not None:
-        return model.chat(saved["messages"], **(saved["template_options"] or {}))
-    if saved["split"] is not None:
-        return model.prompt(saved["text"], saved["split"])
+    if saved["kind"] == "chat":
+        return model.chat(saved["messages"], **saved["template_options"])
+    if saved["kind"] == "text":
+        return model.prompt(saved["text"], _split_from_json(saved["split"]))
     return Prompt(saved["token_ids"], saved["tokens"], saved["text"], template)
+
+
+def _split_to_json(split: str | re.Pattern[str] | None) -> Any:
+    return split if split is None or isinstance(split, str) else [split.pattern, split.flags]
+
+
+def _split_from_json(saved: Any) -> str | re.Pattern[str] | None:
+    return re.compile(*saved) if isinstance(saved, list) else saved

@@ -133,7 +133,7 @@ class Trace:
         return PatternTiles(captured, self.key_spans(layer), _head(head, captured))
 
     def check(self, layer: int, head: int) -> HeadCheck:
-        """One head's receipt: was the mask applied, is the pattern what the layer used?
+        """One head's receipt: that the mask was applied, and the pattern is what the layer used.
 
         >>> import segviz as sv
         >>> check = sv.load().trace(sv.examples["chain"]).check(layer=1, head=0)

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import atexit
 import logging
 import threading
 import time
 from collections.abc import Callable
+from weakref import WeakSet
 
 _log = logging.getLogger(__name__)
+
+_AT_EXIT = 5.0
+"""Seconds that the interpreter waits at its end for jobs that are told to stop."""
 
 Job = Callable[[threading.Event], object]
 """Called in the worker's thread; returns soon after its event is set. What it raises is logged."""
@@ -38,6 +43,7 @@ class Worker:
         self._job: Job | None = None
         self._begin_at = 0.0
         self._cancel = threading.Event()
+        _workers.add(self)
 
     def submit(self, job: Job, delay: float = 0.0) -> None:
         """Cancel what is under way, and begin ``job`` after ``delay`` seconds without another."""
@@ -102,3 +108,15 @@ class Worker:
             function(*arguments)
         except Exception:  # noqa: BLE001 (logged)
             _log.exception("an observer of a run failed")
+
+
+_workers: WeakSet[Worker] = WeakSet()
+
+
+@atexit.register
+def _end_all() -> None:
+    # A thread inside of torch while the interpreter goes would abort the process.
+    for worker in list(_workers):
+        worker.cancel()
+    for worker in list(_workers):
+        worker.wait(_AT_EXIT)

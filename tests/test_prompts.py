@@ -493,7 +493,9 @@ def test_a_chat_that_ends_with_the_assistant_gets_no_generation_prompt():
 def test_contents_as_text_parts():
     chat = [user([{"type": "text", "text": " Hi"}, {"type": "text", "text": " there "}])]
     joined = chat_prompt(templates.tokenizer("qwen25"), [user(" Hi there ")])
-    assert chat_prompt(templates.tokenizer("qwen25"), chat) == joined
+    parts = chat_prompt(templates.tokenizer("qwen25"), chat)
+    assert (parts.token_ids, parts.segmentation) == (joined.token_ids, joined.segmentation)
+    assert [prompt.messages for prompt in (parts, joined)] == [chat, [user(" Hi there ")]]
     template = """\
 {%- for message in messages -%}
 {{- '<|im_start|>' + message.role -}}

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from copy import deepcopy
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from segviz.prompts.marks import Message, Render, content_text, locate
@@ -81,6 +83,13 @@ def chat_prompt(
     options = dict(template_options)
     open_ended = chat[-1]["role"] == "assistant" or options.get("continue_final_message", False)
     options.setdefault("add_generation_prompt", not open_ended)
+    prompt = _as_parts_or_joined(tokenizer, chat, options)
+    return replace(prompt, kind="chat", messages=chat, template_options=template_options)
+
+
+def _as_parts_or_joined(
+    tokenizer: PreTrainedTokenizerBase, chat: Sequence[Message], options: dict[str, Any]
+) -> Prompt:
     if not any(isinstance(message.get("content"), list) for message in chat):
         return _rendered(tokenizer, chat, options)
     try:
@@ -111,7 +120,7 @@ def _checked(messages: Iterable[Message]) -> list[dict[str, Any]]:
                 'a role is a string, such as "system", "user" or "assistant"'
             )
         _check_content(index, message)
-        chat.append(dict(message))
+        chat.append(deepcopy(dict(message)))
         if isinstance(message.get("content"), Sequence) and not isinstance(message["content"], str):
             chat[-1]["content"] = list(message["content"])
     if not chat:

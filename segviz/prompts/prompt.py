@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any, Literal
 
 from segviz.segments import Segmentation
 
@@ -28,6 +31,10 @@ class Prompt:
             tokenizer adds, and that the text does not hold, shows its literal text (``<s>``).
         text: what was tokenized: a rendered chat, or the text as given.
         segmentation: segments of the same number of tokens.
+        kind: what the prompt was made of: ``"chat"``, ``"text"``, or ``"tokens"`` if unknown.
+        messages: of a chat, as they were given.
+        template_options: of a chat, likewise.
+        split: of a text, the delimiter.
 
     Raises:
         ValueError: lengths that differ.
@@ -37,6 +44,10 @@ class Prompt:
     tokens: tuple[str, ...]
     text: str
     segmentation: Segmentation
+    kind: Literal["chat", "text", "tokens"] = "tokens"
+    messages: Sequence[Mapping[str, Any]] | None = field(default=None, hash=False, repr=False)
+    template_options: Mapping[str, Any] | None = field(default=None, hash=False, repr=False)
+    split: str | re.Pattern[str] | None = field(default=None, repr=False)
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "token_ids", tuple(int(token_id) for token_id in self.token_ids))

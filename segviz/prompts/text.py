@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from segviz.prompts.prompt import Prompt
@@ -57,7 +58,8 @@ def text_prompt(
     bos = added.index(False)
     if bos == 0 and len(tokens.ids) > 1 and tokens.ids[0] == bos_id:
         bos = 1  # the text itself begins with the BOS token
-    return prompt_from(tokens, [Turn(cut, SEGMENT_NAME) for cut in (0, *cuts)], bos=bos)
+    prompt = prompt_from(tokens, [Turn(cut, SEGMENT_NAME) for cut in (0, *cuts)], bos=bos)
+    return replace(prompt, kind="text", split=split)
 
 
 def _cuts(text: str, split: str | re.Pattern[str] | None) -> list[int]:

@@ -22,6 +22,9 @@ DECODING: Mapping[str, Any] = {
 }
 """Greedy unless told otherwise. A seed of None: whoever runs the model draws one."""
 
+_LARGEST = 1.001
+"""Rounding in float32 may lead a little beyond 1."""
+
 Likely = Sequence[tuple[str, float]]
 """The likeliest tokens in one place, with their probabilities."""
 
@@ -76,10 +79,10 @@ def _checked_likely(given: Iterable[Any]) -> Likely:
 
 
 def _probability(value: Any, name: str) -> float:
-    # Rounding in float32 may lead a little beyond 1.
-    if isinstance(value, bool) or not isinstance(value, Real) or value < 0 or value > 1.001:  # noqa: PLR2004
+    number = float(value) if isinstance(value, Real) and not isinstance(value, bool) else -1.0
+    if number < 0 or number > _LARGEST:
         raise ValueError(f"{name}: {value!r} is no probability; allowed are 0 to 1, NaN if unknown")
-    return min(float(value), 1.0)
+    return min(number, 1.0)
 
 
 def likely_message(

@@ -60,9 +60,9 @@ class AnswerView(View):
     untuned = traitlets.Unicode(
         help="A notice that the weights were never tuned for a segment mask; '' if they were."
     ).tag(sync=True)
-    colored = traitlets.Bool(True, help="Whether tokens are coloured by their probability.").tag(
-        sync=True
-    )
+    colored = traitlets.Bool(
+        default_value=True, help="Whether tokens are coloured by their probability."
+    ).tag(sync=True)
     decoding = traitlets.Dict(
         dict(DECODING), help="max_new_tokens, do_sample, temperature, top_p, seed of the answers."
     ).tag(sync=True)

@@ -8,12 +8,9 @@ from typing import Literal, get_args
 
 import numpy as np
 
-try:
-    from segviz.grouping import MergedTiles, merged, segment_starts, word_starts
-except ImportError:
-    from segviz.widgets._grouping_stub import MergedTiles, merged, segment_starts, word_starts
+from segviz.grouping import MergedTiles, merged, segment_starts, word_starts
 from segviz.segments import Segmentation
-from segviz.tiles import Tiles, pooled
+from segviz.tiles import ArrayTiles, Tiles, pooled
 from segviz.widgets.scale import Kind
 
 Merge = Literal["tokens", "words", "segments"]
@@ -30,8 +27,8 @@ class WithoutFirst:
     """Tiles in which the first key is masked: an attention sink drowns everything else.
 
     >>> from segviz.tiles import ArrayTiles
-    >>> values, visible = WithoutFirst(ArrayTiles(np.array([[0.9, 0.1]]))).tile(slice(0, 1), slice(0, 2))
-    >>> visible.tolist()
+    >>> tiles = WithoutFirst(ArrayTiles(np.array([[0.9, 0.1]])))
+    >>> tiles.tile(slice(0, 1), slice(0, 2))[1].tolist()
     [[False, True]]
     """
 
@@ -63,6 +60,7 @@ class Shown:
         title: the heading.
         maximum: end of the colour scale; None: the largest magnitude on show.
         number: that of the message with the cells.
+        whole: whether the page has every cell, and merges by itself.
         drawn: ``tiles``, or a large pattern merged to words or segments.
         starts: first positions of the rows and of the columns of a merged ``drawn``.
         factor: cells on a side of ``drawn`` that became one.
@@ -75,16 +73,59 @@ class Shown:
     title: str
     maximum: float | None
     number: int
+    whole: bool
     drawn: Tiles
     starts: tuple[np.ndarray, np.ndarray] | None
     factor: int
     values: np.ndarray
     visible: np.ndarray
 
-    @property
-    def large(self) -> bool:
-        """Whether merging is Python's business, since the page has not every cell."""
-        return max(self.tiles.shape) > WHOLE or (self.starts is None and self.factor > 1)
+
+def tiles_of(array: np.ndarray | Tiles, mask: np.ndarray | None = None) -> Tiles:
+    """What is to be shown as tiles; what is masked may be NaN.
+
+    >>> array = np.array([[0.5, np.nan]])
+    >>> tiles_of(array, np.isfinite(array)).tile(slice(0, 1), slice(0, 2))[0]
+    array([[0.5, 0. ]], dtype=float32)
+
+    Raises:
+        ValueError: shapes that do not fit, a mask for tiles, or NaN in a visible cell.
+    """
+    if not isinstance(array, np.ndarray):
+        if mask is not None:
+            raise ValueError("mask= goes with an array; tiles say themselves what is visible")
+        return array
+    tiles = ArrayTiles(array, mask)
+    finite = np.isfinite(tiles.array)
+    if not finite.all():
+        if (tiles.mask & ~finite).any():
+            raise ValueError("the array holds NaN or infinity in a cell that is not masked")
+        tiles.array = np.where(finite, tiles.array, np.float32(0))
+    return tiles
+
+
+def at_hand(tiles: Tiles) -> Tiles:
+    """What is small enough is read once, so that every question about it is answered at once.
+
+    >>> at_hand(WithoutFirst(ArrayTiles(np.eye(2)))).array.tolist()
+    [[0.0, 0.0], [0.0, 1.0]]
+    """
+    rows, keys = tiles.shape
+    if max(rows, keys) > WHOLE:
+        return tiles
+    return ArrayTiles(*tiles.tile(slice(0, rows), slice(0, keys)))
+
+
+def fits(tiles: Tiles) -> bool:
+    """Whether the page can have every cell.
+
+    >>> fits(ArrayTiles(np.eye(1024))), fits(ArrayTiles(np.eye(900)))
+    (False, True)
+    """
+    if max(tiles.shape) > WHOLE:
+        return False
+    rows, columns = (slice(0, side) for side in tiles.shape)
+    return bool(np.count_nonzero(tiles.tile(rows, columns)[1]) <= LIMIT)
 
 
 def overview(tiles: Tiles) -> tuple[np.ndarray, np.ndarray, int]:
@@ -115,17 +156,37 @@ def group_starts(
 
     Returns:
         positions of the rows and of the columns, both counted in keys: fewer queries than keys are
-        the last ones. None where there is nothing to merge.
+        the last ones. None where there is nothing to merge, or what there is goes with another
+        pattern.
     """
-    if merge == "segments" and segmentation is not None:
+    keys = shape[1]
+    if merge == "segments" and segmentation is not None and segmentation.length == keys:
         columns = segment_starts(segmentation)
-    elif merge == "words" and tokens:
+    elif merge == "words" and len(tokens) == keys:
         columns = word_starts(tokens, segmentation.boundaries if segmentation else ())
     else:
         return None
-    offset = max(0, shape[1] - shape[0])
-    rows = np.concatenate([[offset], columns[columns > offset]])
-    return rows, np.asarray(columns)
+    offset = max(0, keys - shape[0])
+    return np.concatenate([[offset], columns[columns > offset]]), columns
+
+
+def words(tokens: Sequence[str], keys: int) -> list[int] | None:
+    """First positions of the words, borders of segments aside; None without a token for each key.
+
+    >>> words(["A", "nna", " fol", "lows"], 4), words([], 4)
+    ([0, 2], None)
+    """
+    return word_starts(tokens).tolist() if len(tokens) == keys else None
+
+
+def within(given: Sequence[int], side: int) -> slice | None:
+    """``[first, stop]`` of the page as a slice; None if it is of another array.
+
+    >>> within([0, 2], 3), within([2, 4], 3)
+    (slice(0, 2, None), None)
+    """
+    first, stop = map(int, given)
+    return slice(first, stop) if 0 <= first < stop <= side else None
 
 
 def merged_tiles(tiles: Tiles, starts: tuple[np.ndarray, np.ndarray]) -> MergedTiles:

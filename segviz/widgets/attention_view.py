@@ -10,17 +10,18 @@ import numpy as np
 import traitlets
 
 from segviz.segments import Segmentation
-from segviz.tiles import ArrayTiles, Tiles
+from segviz.tiles import Tiles
 from segviz.widgets import assets
 from segviz.widgets import attention_parts as parts
-from segviz.widgets.attention_parts import MERGES, Shown
+from segviz.widgets.attention_parts import MERGES, Merge, Shown
 from segviz.widgets.compare_parts import cut
 from segviz.widgets.mask_view import checked_prompt_length
-from segviz.widgets.scale import KINDS, SCALES, Encoded, Kind, fine, packed, shaded, table
+from segviz.widgets.scale import KINDS, SCALES, Encoded, Kind, Scale, fine, packed, shaded, table
 from segviz.widgets.segmented import SegmentedView, segment_dicts
 
 if TYPE_CHECKING:
     from segviz.comparison import Comparison
+    from segviz.patterns import Head
     from segviz.trace import Trace
 
 
@@ -47,10 +48,10 @@ class AttentionView(SegmentedView):
     prompt_length = traitlets.Int(
         None, allow_none=True, help="Position at which decoding starts; None: prompt only."
     ).tag(sync=True)
-    merge = traitlets.Enum(
+    merge = traitlets.Enum[Merge](
         MERGES, "tokens", help="What a row and a column is: a token, a word or a segment."
     ).tag(sync=True)
-    scale = traitlets.Enum(
+    scale = traitlets.Enum[Scale](
         SCALES, "sqrt", help="How a number becomes a colour; 'clipped' ends at the 99th percentile."
     ).tag(sync=True)
     hide_first = traitlets.Bool(
@@ -80,12 +81,12 @@ class AttentionView(SegmentedView):
             prompt_length=prompt_length,
             **kwargs,
         )
-        self.observe(self._redraw_large, ["merge", "segments", "hide_first"])
+        self.observe(self._redraw, ["merge", "segments", "hide_first", "tokens"])
         if attention is not None:
             self.show(attention)
 
     @classmethod
-    def of(cls, trace: Trace, layer: int = 0, head: int | str = 0, **traits: Any) -> Self:
+    def of(cls, trace: Trace, layer: int = 0, head: Head = 0, **traits: Any) -> Self:
         """The view of one head of a trace; no model is needed.
 
         >>> import segviz as sv
@@ -101,12 +102,12 @@ class AttentionView(SegmentedView):
         """
         view = cls(None, trace.tokens, trace.segmentation, trace.prompt_length, **traits)
         title = f"{_named(layer, head)}: {trace.mask_kind} mask"
-        view.show(_at_hand(trace.tiles(layer, head)), title=title)
+        view.show(parts.at_hand(trace.tiles(layer, head)), title=title)
         return view
 
     @classmethod
     def of_difference(
-        cls, comparison: Comparison, layer: int = 0, head: int | str = 0, **traits: Any
+        cls, comparison: Comparison, layer: int = 0, head: Head = 0, **traits: Any
     ) -> Self:
         """The view of one head's difference, segment minus causal, as far as the answers agree.
 
@@ -117,14 +118,16 @@ class AttentionView(SegmentedView):
 
         Args:
             comparison: of two runs.
-            layer, head, traits: as in :meth:`of`.
+            layer: 0-based.
+            head: a query head, or ``"mean"`` or ``"max"`` over the heads of the layer.
+            traits: as in :meth:`of`.
         """
         tiles, shown = comparison.tiles(layer, head), comparison.segment
         length = tiles.shape[1]
         whole = cut(shown.segmentation, length)
         view = cls(None, shown.tokens[:length], whole, shown.prompt_length, **traits)
         title = f"{_named(layer, head)}: segment minus causal"
-        view.show(_at_hand(tiles), kind="diverging", title=title)
+        view.show(parts.at_hand(tiles), kind="diverging", title=title)
         return view
 
     @traitlets.validate("prompt_length")
@@ -136,9 +139,8 @@ class AttentionView(SegmentedView):
         position = proposal["value"]
         stop = self._shown.tiles.shape[1] if self._shown else None
         if position is not None and (position < 0 or (stop is not None and position >= stop)):
-            raise traitlets.TraitError(
-                f"pinned is {position}; allowed are 0 to {'…' if stop is None else stop - 1} and None"
-            )
+            last = "…" if stop is None else stop - 1
+            raise traitlets.TraitError(f"pinned is {position}; allowed are 0 to {last} and None")
         return position
 
     @property
@@ -153,15 +155,14 @@ class AttentionView(SegmentedView):
         if shown is None:
             return None
         values, visible, starts = shown.values, shown.visible.copy(), shown.starts
-        if not shown.large:
-            starts = parts.group_starts(
-                self.merge, shown.tiles.shape, self.tokens, self.segmentation
-            )
+        if shown.whole:
+            starts = self._starts(shown.tiles)
+            if starts is not None:
+                drawn = parts.merged_tiles(self._chosen(shown.tiles), starts)
+                rows, columns = (slice(0, side) for side in drawn.shape)
+                values, visible = drawn.tile(rows, columns)
         if starts is None and self.hide_first:
             visible[:, 0] = False
-        elif starts is not None and shown.starts is None:
-            drawn = parts.merged_tiles(self._chosen(shown.tiles), starts)
-            values, visible = drawn.tile(*(slice(0, side) for side in drawn.shape))
         # What is given is the end of the scale of what was given; merged or hidden, it is another.
         own = starts is None and not self.hide_first
         data, limit = shaded(
@@ -201,7 +202,7 @@ class AttentionView(SegmentedView):
         """
         if kind not in KINDS:
             raise ValueError(f"kind={kind!r}; allowed are {' and '.join(map(repr, KINDS))}")
-        tiles = _tiles(array, mask)
+        tiles = parts.tiles_of(array, mask)
         self._check_keys(tiles.shape[1], traits)
         with self._holding():
             if traits:
@@ -216,11 +217,9 @@ class AttentionView(SegmentedView):
         self.send({"kind": "attention", "clear": True})
 
     def _draw(self, tiles: Tiles, kind: Kind, title: str, maximum: float | None) -> None:
-        starts, drawn = None, tiles
-        if max(tiles.shape) > parts.WHOLE:
-            starts = parts.group_starts(self.merge, tiles.shape, self.tokens, self.segmentation)
-        if starts is not None:
-            drawn = parts.merged_tiles(self._chosen(tiles), starts)
+        whole = parts.fits(tiles)
+        starts = None if whole else self._starts(tiles)
+        drawn = tiles if starts is None else parts.merged_tiles(self._chosen(tiles), starts)
         values, visible, factor = parts.overview(drawn)
         if not np.isfinite(values[visible]).all():
             raise ValueError("the array holds NaN or infinity in a cell that is not masked")
@@ -233,28 +232,30 @@ class AttentionView(SegmentedView):
             "size": tiles.shape,
             "shape": data.shape,
             "merged": self.merge if starts is not None else None,
-            "words": None,
+            "words": parts.words(self.tokens, tiles.shape[1]) if whole else None,
         }
-        if max(tiles.shape) <= parts.WHOLE:
-            words = parts.group_starts("words", (1, tiles.shape[1]), self.tokens, None)
-            content["words"] = None if words is None else words[1].tolist()
         if self.pinned is not None and self.pinned >= tiles.shape[1]:
             self.pinned = None
         groups = () if starts is None else [one.astype(np.int32) for one in starts]
         with self._publishing:
             number = self._sequence + 1
             self._shown = Shown(
-                tiles, kind, title, maximum, number, drawn, starts, factor, values, visible
+                tiles, kind, title, maximum, number, whole, drawn, starts, factor, values, visible
             )
             self.publish("attention", content, *packed(data), table(kind), *groups)
 
-    def _redraw_large(self, change: Mapping[str, Any]) -> None:
-        """The page merges what it has as a whole; what it has not, Python does."""
+    def _redraw(self, change: Mapping[str, Any]) -> None:
+        """Anew where the page cannot do it: it does not know words, nor what it has not got."""
         shown = self._shown
-        if self._held or shown is None or not shown.large:
+        if self._held or shown is None:
             return
-        if change["name"] == "merge" or shown.starts is not None:
+        name = change["name"]
+        ours = not shown.whole and (name == "merge" or shown.starts is not None)
+        if ours or (name == "tokens" and shown.whole):
             self._draw(shown.tiles, shown.kind, shown.title, shown.maximum)
+
+    def _starts(self, tiles: Tiles) -> tuple[np.ndarray, np.ndarray] | None:
+        return parts.group_starts(self.merge, tiles.shape, self.tokens, self.segmentation)
 
     def _chosen(self, tiles: Tiles) -> Tiles:
         return parts.WithoutFirst(tiles) if self.hide_first else tiles
@@ -287,14 +288,14 @@ class AttentionView(SegmentedView):
             merged = bool(content.get("merged"))
             tiles = shown.tiles if merged else shown.drawn
             rows, columns = (
-                _within(content[name], side)
+                parts.within(content[name], side)
                 for name, side in zip(("rows", "columns"), tiles.shape, strict=True)
             )
             if rows is not None and columns is not None:
                 value = parts.cell_value(tiles, rows, columns, as_group=merged)
                 self.send({**answer, "value": value})
         elif kind == "row":
-            queries = _within(content["queries"], shown.tiles.shape[0])
+            queries = parts.within(content["queries"], shown.tiles.shape[0])
             if queries is not None:
                 self.send(answer, [parts.mean_row(shown.tiles, queries).tobytes()])
         elif kind == "tile":
@@ -326,33 +327,5 @@ class AttentionView(SegmentedView):
         return attention_png(self)
 
 
-def _tiles(array: np.ndarray | Tiles, mask: np.ndarray | None) -> Tiles:
-    if hasattr(array, "tile"):
-        if mask is not None:
-            raise ValueError("mask= goes with an array; tiles say themselves what is visible")
-        return array
-    tiles = ArrayTiles(np.asarray(array), mask)
-    finite = np.isfinite(tiles.array)
-    if not finite.all():
-        if (tiles.mask & ~finite).any():
-            raise ValueError("the array holds NaN or infinity in a cell that is not masked")
-        tiles.array = np.where(finite, tiles.array, np.float32(0))
-    return tiles
-
-
-def _at_hand(tiles: Tiles) -> Tiles:
-    """What is small enough is read once, so that every question about it is answered at once."""
-    rows, keys = tiles.shape
-    if max(rows, keys) > parts.WHOLE:
-        return tiles
-    return ArrayTiles(*tiles.tile(slice(0, rows), slice(0, keys)))
-
-
-def _named(layer: int, head: int | str) -> str:
+def _named(layer: int, head: Head) -> str:
     return f"Layer {layer}, " + (f"{head} of heads" if isinstance(head, str) else f"head {head}")
-
-
-def _within(given: Sequence[int], side: int) -> slice | None:
-    """``[first, stop]`` of the page as a slice; None if it is of another array."""
-    first, stop = map(int, given)
-    return slice(first, stop) if 0 <= first < stop <= side else None

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -12,6 +12,7 @@ from segviz.labels import is_special, readable
 from segviz.segments import Segmentation
 from segviz.tiles import ArrayTiles, Tiles
 from segviz.widgets import scale
+from segviz.widgets.attention_parts import LIMIT, cell_value
 
 FLOWS = ("head", "layer", "model")
 Flow = tuple[np.ndarray, np.ndarray]
@@ -22,28 +23,33 @@ UNTUNED = (
     "their training distribution"
 )
 
-SIDE = 400
-"""Cells on a side of each of the three pictures; larger patterns are pooled to that."""
+SIDE = 560
+"""Cells on a side of each of the three pictures; larger patterns are pooled to that. Even where
+nothing is masked, a message with all three is below 1 MB."""
 
 BARS = 8
 """Next tokens of each distribution that get a bar."""
+
+LOOKS: tuple[scale.Scale, ...] = ("sqrt", "linear", "log")
+
+NAMES = ("causal mask", "segment mask", "segment minus causal")
 
 _KINDS: tuple[scale.Kind, ...] = ("sequential", "sequential", "diverging")
 
 
 @dataclass(frozen=True, eq=False)
 class Patterns:
-    """One head under both masks: where its numbers are, and the bytes on show.
+    """One head under both masks: where its numbers are, and what of them is on show.
 
     Args:
         tiles: causal, segment, difference.
-        encoded: their bytes, the first two on one colour scale.
+        read: values and visibility of each, ``[row, column]``, pooled.
         size: queries and keys on show; the last queries where there are fewer than keys.
         factor: cells on a side that became one.
     """
 
     tiles: tuple[Tiles, Tiles, Tiles]
-    encoded: tuple[scale.Encoded, ...]
+    read: list[tuple[np.ndarray, np.ndarray]]
     size: tuple[int, int]
     factor: int
 
@@ -51,12 +57,12 @@ class Patterns:
     def of(
         causal: np.ndarray | Tiles, segment: np.ndarray | Tiles, difference: np.ndarray | Tiles
     ) -> Patterns:
-        """Read and encode three arrays ``[query, key]``, as far as the difference goes.
+        """Read three arrays ``[query, key]``, as far as the difference goes.
 
         >>> large = np.eye(1000)
         >>> patterns = Patterns.of(large, large, large - large)
-        >>> patterns.factor, patterns.encoded[0].data.shape
-        (3, (334, 334))
+        >>> patterns.factor, patterns.read[0][0].shape
+        (2, (500, 500))
 
         Raises:
             ValueError: arrays that do not go together, or NaN in a visible cell.
@@ -74,32 +80,105 @@ class Patterns:
         read = [one.tile(slice(0, rows), slice(0, keys), factor) for one in tiles]
         if not all(np.isfinite(values).all() for values, _visible in read):
             raise ValueError("an array holds NaN or infinity in a cell that is not masked")
-        # One colour scale for both masks: the same colour has to be the same number.
-        largest = max(float(values.max(initial=0.0)) for values, _visible in read[:2])
-        encoded = tuple(
-            replace(scale.encode(values, kind=kind, mask=visible, maximum=maximum), factor=factor)
-            for (values, visible), kind, maximum in zip(
-                read, _KINDS, (largest, largest, None), strict=True
-            )
-        )
-        return Patterns(tiles, encoded, (rows, keys), factor)
+        return Patterns(tiles, read, (rows, keys), factor)
 
-    def values(self, row: int, key: int) -> list[float | None] | None:
-        """Exact numbers of the cell that starts at (row, key), None where masked.
+    @property
+    def maxima(self) -> tuple[float, float, float]:
+        """The ends of the colour scales; both masks share one, so that a colour is a number.
+
+        >>> Patterns.of(np.full((2, 2), 0.25), np.eye(2), np.eye(2) - 0.25).maxima
+        (1.0, 1.0, 0.75)
+        """
+        return self._ends(visible for _values, visible in self.read)
+
+    def fine(self) -> list[np.ndarray]:
+        """The cells of all three as bytes of :func:`segviz.widgets.scale.fine`."""
+        return [
+            scale.fine(*read, kind, maximum)[0]
+            for read, kind, maximum in zip(self.read, _KINDS, self.maxima, strict=True)
+        ]
+
+    def shaded(self, look: scale.Scale, *, hide_first: bool = False) -> list[scale.Encoded]:
+        """All three as colours, for a picture without a page.
 
         >>> eye = np.eye(2)
-        >>> Patterns.of(eye, eye, eye - eye).values(1, 1)
-        [1.0, 1.0, 0.0]
+        >>> Patterns.of(eye, eye, eye - eye).shaded("log", hide_first=True)[0].data.tolist()
+        [[0, 1], [0, 255]]
+
+        Args:
+            look: how a number becomes a colour.
+            hide_first: leave the first column out.
+        """
+        visible = [one.copy() for _values, one in self.read]
+        if hide_first:
+            for one in visible:
+                one[:, 0] = False
+        encoded = []
+        for (values, _), seen, kind, maximum in zip(
+            self.read, visible, _KINDS, self._ends(visible), strict=True
+        ):
+            data, end = scale.shaded(values, seen, kind=kind, scale=look, maximum=maximum)
+            encoded.append(scale.Encoded(data, kind, end, self.factor))
+        return encoded
+
+    def _ends(self, visible: Iterable[np.ndarray]) -> tuple[float, float, float]:
+        causal, segment, difference = (
+            float(np.abs(values).max(initial=0.0, where=seen))
+            for (values, _), seen in zip(self.read, visible, strict=True)
+        )
+        return max(causal, segment), max(causal, segment), difference
+
+    def detail(self, picture: int, rows: slice, columns: slice, factor: int) -> np.ndarray:
+        """A part of one picture in closer detail, as bytes on the scale of the whole.
+
+        >>> patterns = Patterns.of(np.eye(1000), np.eye(1000), np.zeros((1000, 1000)))
+        >>> patterns.detail(0, slice(4, 6), slice(4, 7), 1).tolist()
+        [[255, 1, 1], [1, 255, 1]]
+
+        Args:
+            picture: 0 to 2: causal, segment, difference.
+            rows: query positions.
+            columns: key positions.
+            factor: cells on a side that become one.
+
+        Raises:
+            ValueError: a part outside, or one too large for a message.
+        """
+        if not self._holds(rows, columns):
+            raise ValueError(
+                f"there are no cells [{rows.start}:{rows.stop}, {columns.start}:{columns.stop}] "
+                f"in a pattern of {self.size}"
+            )
+        height, width = (-(-(part.stop - part.start) // factor) for part in (rows, columns))
+        if height * width > LIMIT:
+            raise ValueError(f"a detail of {height} × {width} cells is too large")
+        values, visible = self.tiles[picture].tile(rows, columns, factor)
+        return scale.fine(values, visible, _KINDS[picture], self.maxima[picture])[0]
+
+    def values(self, rows: slice, columns: slice) -> np.ndarray | None:
+        """Exact numbers of a cell on show, NaN where masked.
+
+        >>> eye = np.eye(2)
+        >>> Patterns.of(eye, eye, eye - eye).values(slice(1, 2), slice(1, 2))
+        array([1., 1., 0.], dtype=float32)
+
+        Args:
+            rows: query positions that the cell stands for.
+            columns: key positions, likewise.
 
         Returns:
-            causal, segment, difference; None for a cell outside.
+            float32: causal, segment, difference; each that of the position furthest from 0. None
+            for a cell outside.
         """
-        if not (0 <= row < self.size[0] and 0 <= key < self.size[1]):
+        if not self._holds(rows, columns):
             return None
-        rows = slice(row, min(row + self.factor, self.size[0]))
-        keys = slice(key, min(key + self.factor, self.size[1]))
-        cells = [one.tile(rows, keys, self.factor) for one in self.tiles]
-        return [float(value[0, 0]) if visible[0, 0] else None for value, visible in cells]
+        found = (cell_value(one, rows, columns) for one in self.tiles)
+        return np.array([np.nan if one is None else one for one in found], np.float32)
+
+    def _holds(self, rows: slice, columns: slice) -> bool:
+        """Whether these cells are among those on show."""
+        sides = zip((rows, columns), self.size, strict=True)
+        return all(0 <= part.start < part.stop <= side for part, side in sides)
 
 
 def _tiles(array: np.ndarray | Tiles) -> Tiles:

@@ -14,6 +14,7 @@ from segviz.tiles import Tiles
 from segviz.widgets import assets, scale
 from segviz.widgets.compare_parts import (
     FLOWS,
+    LOOKS,
     UNTUNED,
     Flow,
     Likely,
@@ -58,9 +59,9 @@ class CompareView(SegmentedView):
     stale = traitlets.Bool(help="True while the pictures are of an earlier state; dimmed.").tag(
         sync=True
     )
-    look = traitlets.Enum(
-        ("sqrt", "linear", "log"), "sqrt", help="Scale of the colours, of all three pictures."
-    ).tag(sync=True)
+    look = traitlets.Enum(LOOKS, "sqrt", help="Scale of the colours, of all three pictures.").tag(
+        sync=True
+    )
     hide_first = traitlets.Bool(
         help="Whether the first token's column is left out, which often drowns all others."
     ).tag(sync=True)
@@ -197,21 +198,19 @@ class CompareView(SegmentedView):
         """
         patterns = Patterns.of(causal, segment, difference)
         self._update(patterns.size[1], tokens, segmentation, prompt_length)
+        pictures = patterns.fine()
         content = {
             "title": title,
             "factor": patterns.factor,
             "size": patterns.size,
-            "maxima": [one.maximum for one in patterns.encoded],
+            "shape": pictures[0].shape,
+            "maxima": patterns.maxima,
         }
+        arrays = [array for data in pictures for array in scale.packed(data)]
+        colors = [scale.table(kind) for kind in scale.KINDS]
         with self._publishing:
             self.patterns, self._number, self.heading = patterns, self._sequence + 1, title
-            self.publish(
-                "patterns",
-                content,
-                *(one.data for one in patterns.encoded),
-                scale.table("sequential"),
-                scale.table("diverging"),
-            )
+            self.publish("patterns", content, *arrays, *colors)
 
     def show_flows(
         self,
@@ -321,16 +320,27 @@ class CompareView(SegmentedView):
             self.update(**traits)
 
     def receive(self, kind: str, content: dict[str, Any]) -> None:
-        """Answer the page's question for the exact numbers of a cell."""
-        if kind != "value":
-            return
+        """Answer the page's questions: a cell's exact numbers, a part of a picture in detail."""
         with self._publishing:
             shown, number = self.patterns, self._number
-        if shown is None or content.get("seq") != number:
+        if shown is None or content.get("seq") != number or kind not in ("value", "tile"):
             return
-        values = shown.values(int(content["row"]), int(content["key"]))
-        if values is not None:
-            self.send({"kind": "value", "id": content.get("id"), "seq": number, "values": values})
+        answer = {"kind": kind, "id": content.get("id"), "seq": number}
+        rows, columns = (slice(*map(int, content[name])) for name in ("rows", "columns"))
+        if kind == "value":
+            values = shown.values(rows, columns)
+            if values is not None:
+                self.send(answer, [values.tobytes()])
+            return
+        factor = int(content["factor"])
+        data = shown.detail(int(content["picture"]), rows, columns, factor)
+        answer |= {
+            "rows": [rows.start, rows.stop],
+            "columns": [columns.start, columns.stop],
+            "factor": factor,
+            "shape": data.shape,
+        }
+        self.send(answer, [array.tobytes() for array in scale.packed(data)])
 
     def png(self) -> bytes | None:
         """What is shown as a picture; None before anything was."""

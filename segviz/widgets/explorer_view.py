@@ -1,9 +1,9 @@
-"""The explorer's view: the four views in one, linked inside the page."""
+"""The explorer's view: all views in one, linked inside the page."""
 
 from __future__ import annotations
 
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, ClassVar
 
 import anywidget
@@ -11,17 +11,30 @@ import numpy as np
 import traitlets
 
 from segviz.segments import Segment, Segmentation
+from segviz.tiles import Tiles
 from segviz.widgets import assets
 from segviz.widgets.answer_view import AnswerView
 from segviz.widgets.attention_view import AttentionView
 from segviz.widgets.base import View
+from segviz.widgets.compare_view import CompareView
+from segviz.widgets.head_grid import HeadGrid
 from segviz.widgets.mask_view import MaskView
+from segviz.widgets.prompt_view import PromptView
+from segviz.widgets.receipt_view import ReceiptView
 from segviz.widgets.scale import Kind
 from segviz.widgets.token_strip import TokenStrip
 
+PANELS = ("prompt", "heads", "compare")
+"""The parts of an explorer that can be folded away."""
+
+_STYLES = (
+    "base", "controls", "prompt_view", "token_strip", "answer_view", "matrix", "receipt_view",
+    "head_grid", "compare_view", "explorer_view",
+)  # fmt: skip
+
 
 class ExplorerView(View):
-    """Strip, mask, attention and answers as one widget; a drag reaches the mask inside the page.
+    """All views as one widget; a drag in the strip reaches mask and attention inside the page.
 
     >>> from segviz.segments import Segment
     >>> view = ExplorerView(["a", "b", "c"], Segmentation([Segment(0, 3, "user")]),
@@ -30,25 +43,29 @@ class ExplorerView(View):
     >>> view.mask.segments == view.strip.segments
     True
 
-    The children are ordinary views: ``view.strip``, ``view.mask``, ``view.attention``,
-    ``view.answer``. The strip's segments are the truth; mask and attention follow them.
+    The children are ordinary views: ``view.prompt``, ``view.strip``, ``view.answer``,
+    ``view.mask``, ``view.attention``, ``view.receipt``, ``view.grid``, ``view.compare``. The
+    strip's segments are the truth; mask and attention follow them.
 
     Args:
         tokens: the prompt's decoded tokens.
         segmentation: the prompt's segments.
         layers, heads, kv_heads: how many there are to choose from.
         title: the heading.
+        lock: held while the views follow each other; that of whoever writes from other threads.
     """
 
     _esm = assets.script("explorer_view.js")
-    _css: ClassVar[Any] = assets.style(
-        "base.css", "controls.css", "token_strip.css", "matrix.css", "answer_view.css", "explorer_view.css"
-    )
+    _css: ClassVar[Any] = assets.style(*(f"{name}.css" for name in _STYLES))
 
+    prompt = anywidget.WidgetTrait().tag(sync=True)
     strip = anywidget.WidgetTrait().tag(sync=True)
+    answer = anywidget.WidgetTrait().tag(sync=True)
     mask = anywidget.WidgetTrait().tag(sync=True)
     attention = anywidget.WidgetTrait().tag(sync=True)
-    answer = anywidget.WidgetTrait().tag(sync=True)
+    receipt = anywidget.WidgetTrait().tag(sync=True)
+    grid = anywidget.WidgetTrait().tag(sync=True)
+    compare = anywidget.WidgetTrait().tag(sync=True)
     layer = traitlets.Int(0, help="The chosen layer, 0-based.").tag(sync=True)
     head = traitlets.Int(0, help="The chosen query head, 0-based.").tag(sync=True)
     layers = traitlets.Int(1, min=1, help="Number of layers.").tag(sync=True)
@@ -62,9 +79,9 @@ class ExplorerView(View):
     reduce = traitlets.Enum(
         ["head", "mean", "max"], "head", help="One head, or the mean or maximum over the layer's."
     ).tag(sync=True)
-    panels = traitlets.List(
-        traitlets.Enum(["prompt", "heads", "compare"]), help="The parts that are unfolded."
-    ).tag(sync=True)
+    panels = traitlets.List(traitlets.Enum(PANELS), help="The parts that are unfolded.").tag(
+        sync=True
+    )
     status = traitlets.Unicode(help="What is going on, in a few words.").tag(sync=True)
     busy = traitlets.Bool(help="True while a run is under way.").tag(sync=True)
     title = traitlets.Unicode(help="The heading, such as the model's name.").tag(sync=True)
@@ -78,15 +95,26 @@ class ExplorerView(View):
         heads: int = 1,
         kv_heads: int | None = None,
         title: str = "",
+        lock: threading.RLock | None = None,
         **kwargs: Any,
     ) -> None:
         # An edit from the page and a result from a worker thread may meet in the same views.
-        self._following = threading.RLock()
+        self._following = lock or threading.RLock()
+        self.on_stop: list[Callable[[], object]] = []
+        """Called when “Stop” is pressed."""
+        self.on_pick: list[Callable[[str, int], object]] = []
+        """Called with the mask and the index of a generated token that is clicked."""
+        self.on_close: list[Callable[[], object]] = []
+        """Called when the widget is closed."""
         super().__init__(
+            prompt=PromptView(),
             strip=TokenStrip(tokens, segmentation),
+            answer=AnswerView(),
             mask=MaskView(segmentation, tokens=tokens),
             attention=AttentionView(tokens=tokens, segmentation=segmentation),
-            answer=AnswerView(),
+            receipt=ReceiptView(),
+            grid=HeadGrid(layers, heads, kv_heads),
+            compare=CompareView(),
             layers=layers,
             heads=heads,
             kv_heads=kv_heads,
@@ -97,21 +125,30 @@ class ExplorerView(View):
             child.observe(self._follow_strip, "segments")
         self.observe(self._follow_view, "view")
 
+    @property
+    def children(self) -> tuple[View, ...]:
+        """The views it hosts, in the order in which they stand in the page."""
+        return (
+            self.prompt, self.strip, self.answer, self.mask, self.attention, self.receipt,
+            self.grid, self.compare,
+        )  # fmt: skip
+
     def set_prompt(self, tokens: Sequence[str], segmentation: Segmentation) -> None:
-        """Show another prompt in all views; the attention waits for :meth:`show`.
+        """Show another prompt in all views; what a run has to show waits for the run.
 
         Raises:
             traitlets.TraitError: tokens and segments that do not fit together.
         """
         with self._following:
             self.attention.clear()
+            self.compare.clear()
             for child in (self.strip, self.mask, self.attention):
                 traits = {} if child is self.strip else {"prompt_length": None}
                 child.update(tokens=tokens, segmentation=segmentation, **traits)
 
     def show(
         self,
-        array: np.ndarray,
+        array: np.ndarray | Tiles,
         *,
         tokens: Sequence[str],
         segmentation: Segmentation,
@@ -126,13 +163,14 @@ class ExplorerView(View):
         Where the strip has moved on since the run, borders and mask stay with the strip.
 
         Args:
-            array: float ``[query, key]`` over prompt and generated positions.
+            array: float ``[query, key]`` over prompt and generated positions, or
+                :class:`segviz.tiles.Tiles`.
             tokens: decoded tokens of all positions.
             segmentation: segments of all positions, the response included.
             prompt_length: number of prompt positions.
             kind: as in :meth:`AttentionView.show`, like those that follow.
             title: the heading.
-            mask: bool ``[query, key]``, True = may attend.
+            mask: bool ``[query, key]``, True = may attend; of an array.
             maximum: end of the colour scale.
         """
         with self._following:
@@ -146,9 +184,22 @@ class ExplorerView(View):
                 array, kind=kind, title=title, mask=mask, maximum=maximum, **positions
             )
 
+    def receive(self, kind: str, content: dict[str, Any]) -> None:
+        """Pass on what was pressed in the page."""
+        if kind == "stop":
+            for callback in list(self.on_stop):
+                callback()
+        elif kind == "pick":
+            for pick in list(self.on_pick):
+                pick(str(content["mask"]), int(content["index"]))
+
     def close(self) -> None:
         """Close this widget and the views it hosts."""
-        for child in (self.strip, self.mask, self.attention, self.answer):
+        for callback in self.on_close:
+            callback()
+        self.on_close.clear()
+        for child in self.children:
+            # Closed already, or never opened.
             if child is not None:
                 child.close()
         super().close()
@@ -166,15 +217,6 @@ class ExplorerView(View):
     @traitlets.validate("head")
     def _valid_head(self, proposal: Mapping[str, Any]) -> int:
         return _below(proposal["value"], self.heads, "head")
-
-    @traitlets.validate("kv_heads")
-    def _valid_kv_heads(self, proposal: Mapping[str, Any]) -> int | None:
-        count = proposal["value"]
-        if count is not None and (count < 1 or self.heads % count):
-            raise traitlets.TraitError(
-                f"kv_heads is {count}; it has to divide the number of heads, {self.heads}"
-            )
-        return count
 
     def _follow_strip(self, _change: object) -> None:
         with self._following:

@@ -46,8 +46,9 @@ class ReceiptView(View):
 
     def __init__(self, **kwargs: Any) -> None:
         super().__init__(**kwargs)
-        if "summary" not in kwargs:
-            self.summary = _SUMMARIES[self.state]
+        # What was given, after the state has put its own words in its place.
+        self.summary = kwargs.get("summary", _SUMMARIES[self.state])
+        self.details = kwargs.get("details", [])
 
     @traitlets.observe("state")
     def _on_state(self, change: Mapping[str, Any]) -> None:
@@ -114,49 +115,64 @@ def _summary(check: HeadCheck) -> str:
     if check.masked_nonzero:
         return f"mask check failed: {check.masked_nonzero:,} masked cells are not exactly 0"
     if not _attended(check):
-        return f"mask check failed: none of {check.added:,} newly visible cells is attended to"
+        return f"mask check failed: none of {check.added:,} newly visible cells is above 0"
     if _reproduced(check) is None:
         return "mask not checked: this trace does not hold what its layers put out"
     if not _reproduced(check):
-        return "mask check failed: captured attention does not reproduce the layer's output"
-    added = ", newly visible ones are not" if check.added else ""
-    return f"mask checked: masked cells are exactly 0{added}, layer output reproduced"
+        return "mask check failed: captured attention does not give the layer's output"
+    return (
+        "mask checked: captured attention gives the layer's output; masked cells are exactly 0"
+        + _newly_visible(check)
+    )
+
+
+def _newly_visible(check: HeadCheck) -> str:
+    if not check.added:
+        return ""
+    if check.added_nonzero == check.added:
+        return ", newly visible ones are not"
+    return f", {check.added_nonzero:,} of {check.added:,} newly visible ones are not"
 
 
 def receipt_details(check: HeadCheck, rows: Sequence[int] = ()) -> list[dict[str, Any]]:
-    """The lines of a receipt.
+    """The lines of a receipt: the evidence first, then what the captured pattern holds.
 
     >>> from segviz.receipt import HeadCheck
     >>> check = HeadCheck(masked=12345, masked_nonzero=0, added=812, added_nonzero=812,
     ...                   output_error=3e-7, tolerance=1e-4)
     >>> for line in receipt_details(check, rows=[1, 17]):
     ...     print(line["label"], "-", line["value"])
-    masked cells that are not exactly 0 - 0 of 12,345
-    newly visible cells attended to - 812 of 812
-    layer output reproduced from captured attention - largest relative error 3e-07 \
-(allowed 1e-04), rows 1, 17
+    captured attention gives the layer's output - largest relative error 3e-07 (allowed 1e-04), \
+measured during the run at rows 1, 17
+    masked cells that are not exactly 0 - 0 of 12,345, as it has to be: the pattern is computed \
+under the mask
+    newly visible cells above 0 - 812 of 812
     """
-    error = "its output was not kept"
+    error = "not known: this trace does not hold what the layer put out"
     if check.output_error is not None:
-        at = f", rows {', '.join(map(str, rows))}" if rows else ""
+        at = f" at rows {', '.join(map(str, rows))}" if rows else ""
         error = (
-            f"largest relative error {check.output_error:.0e} (allowed {check.tolerance:.0e}){at}"
+            f"largest relative error {check.output_error:.0e} (allowed {check.tolerance:.0e}), "
+            f"measured during the run{at}"
         )
+    masked = f"{check.masked_nonzero:,} of {check.masked:,}"
+    if check.masked_nonzero == 0:
+        masked += ", as it has to be: the pattern is computed under the mask"
     added = f"{check.added_nonzero:,} of {check.added:,}" if check.added else "the mask adds none"
     return [
         {
+            "label": "captured attention gives the layer's output",
+            "value": error,
+            "ok": _reproduced(check),
+        },
+        {
             "label": "masked cells that are not exactly 0",
-            "value": f"{check.masked_nonzero:,} of {check.masked:,}",
+            "value": masked,
             "ok": check.masked_nonzero == 0,
         },
         {
-            "label": "newly visible cells attended to",
+            "label": "newly visible cells above 0",
             "value": added,
             "ok": _attended(check) if check.added else None,
-        },
-        {
-            "label": "layer output reproduced from captured attention",
-            "value": error,
-            "ok": _reproduced(check),
         },
     ]

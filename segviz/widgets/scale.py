@@ -3,7 +3,7 @@
 Byte 0 is a masked cell, whatever the scale. Sequential data use 1 (zero) to 255 (the maximum);
 diverging data 1 (minus the maximum) over 128 (zero) to 255. On the square-root scale small
 probabilities keep their differences: 512 keys in linear bytes would be 0 almost everywhere.
-Where the reader chooses the scale in the page, the bytes are finer for what is small.
+What goes to the page is finer still for what is small, since the reader chooses the scale there.
 """
 
 from __future__ import annotations
@@ -13,8 +13,6 @@ from functools import cache
 from typing import Literal, get_args
 
 import numpy as np
-
-from segviz.tiles import pooled
 
 Kind = Literal["sequential", "diverging"]
 KINDS: tuple[Kind, ...] = get_args(Kind)
@@ -26,7 +24,6 @@ CLIP = 99
 """The percentile at which the clipped scale ends."""
 COLORMAPS: dict[Kind, str] = {"sequential": "viridis", "diverging": "coolwarm"}
 MASKED = 0
-MAX_SIDE = 1024
 _ZERO = {"sequential": 1, "diverging": 128}
 
 
@@ -42,40 +39,6 @@ class Encoded:
     """First query of each row where rows are words or segments."""
     column_starts: np.ndarray | None = None
     """First key of each column, likewise."""
-
-
-def encode(
-    values: np.ndarray,
-    *,
-    kind: Kind = "sequential",
-    mask: np.ndarray | None = None,
-    maximum: float | None = None,
-) -> Encoded:
-    """An array as bytes; larger ones than 1024 a side are pooled to their largest cells.
-
-    >>> encode(np.array([[1.0, 0.0], [0.25, 0.75]]), mask=np.array([[1, 0], [1, 1]], bool)).data
-    array([[255,   0],
-           [128, 221]], dtype=uint8)
-    >>> encode(np.array([[-1.0, 0.0, 0.25]]), kind="diverging").data
-    array([[  1, 128, 192]], dtype=uint8)
-
-    Args:
-        values: ``[query, key]``.
-        kind: ``"sequential"`` (0 and up) or ``"diverging"`` (around 0).
-        mask: bool ``[query, key]``, True = may attend.
-        maximum: the value of byte 255; the largest visible one unless given.
-    """
-    factor = max(1, -(-max(values.shape) // MAX_SIDE))
-    visible = np.ones(values.shape, bool) if mask is None else mask.astype(bool)
-    values, visible = pooled(values, visible, factor)
-    if maximum is None:
-        maximum = float(np.abs(values).max(initial=0.0, where=visible))
-    span = 254 if kind == "sequential" else 127
-    magnitude = np.sqrt(np.minimum(np.abs(values) / (maximum or 1.0), 1.0))
-    signed = magnitude if kind == "sequential" else np.sign(values) * magnitude
-    data = (_ZERO[kind] + np.round(span * signed)).astype(np.uint8)
-    data[~visible] = MASKED
-    return Encoded(data, kind, maximum, factor)
 
 
 def fine(
@@ -165,7 +128,8 @@ def shaded(
         peaks = magnitude.max(axis=1, keepdims=True)
         magnitude, limit = magnitude / np.where(peaks > 0, peaks, 1.0), 1.0
     if scale == "clipped" and visible.any():
-        limit = float(np.percentile(magnitude[visible], CLIP)) or limit
+        # One of the numbers, as in the page, and none between two of them.
+        limit = float(np.percentile(magnitude[visible], CLIP, method="inverted_cdf")) or limit
     share = np.minimum(magnitude / (limit or 1.0), 1.0)
     if scale == "sqrt":
         share = np.sqrt(share)

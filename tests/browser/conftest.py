@@ -14,6 +14,7 @@ import tools
 from segviz.widgets import View
 
 from .lab import LabServer, NotebookPage
+from .live import LivePage
 
 try:
     from playwright.sync_api import sync_playwright
@@ -96,6 +97,29 @@ def static_page(browser: Any, complaints: Complaints, tmp_path: Path) -> Iterato
     yield show
     for context in contexts:
         context.close()
+
+
+@pytest.fixture
+def live_page(browser: Any, complaints: Complaints, tmp_path: Path) -> Iterator[Any]:
+    """Opens a view that Python answers: ``live_page(view, width=1000, dark=False)``."""
+    pages = []
+
+    def show(view: View, *, width: int = 1000, height: int = 1000, dark: bool = False) -> LivePage:
+        live = LivePage(
+            browser,
+            view,
+            tmp_path,
+            watch=complaints.watch,
+            viewport={"width": width, "height": height},
+            color_scheme="dark" if dark else "light",
+        )
+        pages.append(live)
+        settle(live.page)
+        return live
+
+    yield show
+    for live in pages:
+        live.close()
 
 
 def settle(page: Any) -> None:

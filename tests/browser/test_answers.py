@@ -1,13 +1,13 @@
-"""The answers on static pages, and on a page with a stand-in for a live model."""
+"""The answers: on static pages, and on pages that Python answers."""
 
 from __future__ import annotations
 
 import pytest
 
+import segviz as sv
 from segviz.widgets.answer_view import AnswerView
 
 from .conftest import settle
-from .live import live, sent, told
 
 TOKENS = [" The", " queen", " sings", "<|end|>"]
 PROBABILITIES = [0.99, 0.02, 0.6, float("nan")]
@@ -16,6 +16,21 @@ TOP = [
     [(" king", 0.75), (" duke", 0.125), (" <b>x</b>", 0.0001)],
     [(" sings", 0.6), (" talks", 0.4)],
 ]
+HEAR = """() => {
+  window.heard = [];
+  for (const name of ["segviz-pick", "segviz-unpin"]) {
+    document.addEventListener(name, (event) => heard.push([name, event.detail]));
+  }
+}"""
+WATCH_CHANGES = """() => {
+  const text = document.querySelector("[data-mask='segment'] .sv-answer-text");
+  const seen = (one) =>
+    one.type === "childList" ? -one.removedNodes.length : one.target.textContent;
+  window.changes = [];
+  new MutationObserver((records) => changes.push(...records.map(seen))).observe(text, {
+    childList: true, subtree: true, attributes: true, characterData: true,
+  });
+}"""
 
 
 def known() -> AnswerView:
@@ -137,8 +152,11 @@ def test_keyboard(static_page):
     assert token(page, 0).evaluate("(element) => element.matches(':focus')")
 
 
-def test_picking_a_token(static_page):
-    page = live(static_page(known()))
+def test_picking_a_token(live_page):
+    view = known()
+    live = live_page(view)
+    page = live.page
+    page.evaluate(HEAR)
     token(page, 1).click()
     assert token(page, 1).get_attribute("aria-pressed") == "true"
     token(page, 2, "causal").focus()
@@ -152,116 +170,83 @@ def test_picking_a_token(static_page):
     page.keyboard.press(" ")
     assert page.evaluate("heard")[-1] == ["segviz-unpin", None]
     assert picked.count() == 0
-    # An answer that becomes another one has no picked token any more.
     token(page, 1).click()
-    told(page, segment={"labels": [" A", " queen"], "special": [], "state": "done", "note": ""})
-    assert picked.all_inner_texts() == [" queen"]
-    told(page, segment={"labels": [" A", " king"], "special": [], "state": "done", "note": ""})
-    assert picked.count() == 0
-    token(page, 0).click()
     page.evaluate("el.dispatchEvent(new CustomEvent('segviz-unpin'))")
     assert picked.count() == 0
 
 
-def test_a_stream_only_adds(static_page):
-    page = live(static_page(AnswerView()))
-    labels: list[str] = []
+def test_a_picked_token_that_is_another_one_now(live_page):
+    view = known()
+    live = live_page(view)
+    picked = live.page.locator("[aria-pressed='true'].sv-answer-token")
+    token(live.page, 1).click()
+    view.set("segment", [" A", " queen"])
+    live.deliver()
+    assert picked.all_inner_texts() == [" queen"]
+    view.set("segment", [" A", " king"])
+    live.deliver()
+    assert picked.count() == 0
+
+
+def test_a_stream_only_adds(live_page):
+    view = AnswerView()
+    live = live_page(view)
+    page = live.page
     for count in range(1, 40):
-        labels.append(f" w{count}")
-        answer = {"labels": labels, "special": [], "state": "running", "note": ""}
-        told(page, segment=answer)
+        view.append("segment", f" w{count}")
+        view.set("segment", state="running")
+        live.deliver()
         if count == 3:
             token(page, 1).focus()
-            page.evaluate(
-                """() => {
-                  const text = document.querySelector("[data-mask='segment'] .sv-answer-text");
-                  window.changes = [];
-                  new MutationObserver((records) => window.changes.push(...records.map((one) =>
-                    one.type === "childList" ? -one.removedNodes.length : one.target.textContent
-                  ))).observe(text, { childList: true, subtree: true, attributes: true,
-                                      characterData: true });
-                }"""
-            )
+            page.evaluate(WATCH_CHANGES)
     settle(page)
     assert token(page, 38).inner_text() == " w39"
     assert token(page, 1).evaluate("(element) => element.matches(':focus')")
     changes = page.evaluate("changes")
-    assert changes
+    assert len(changes) >= 36
     # Nothing is taken out; only what is new is touched.
     assert not {-1, " w1", " w2", " w3"} & set(changes)
 
 
-def test_states_in_words(static_page):
-    page = live(static_page(AnswerView()))
-    panel = page.locator("[data-mask='causal']")
+def test_numbers_that_arrive_behind_the_tokens(live_page):
+    view = AnswerView()
+    view.set("segment", [" The", " queen"], state="running")
+    live = live_page(view)
+    page = live.page
+    token(page, 1).focus()
+    assert rows(page) == []
+    view.set("segment", state="done", probabilities=[0.99, 0.02], top=TOP[:2])
+    live.deliver()
+    assert page.get_by_text("Colour by probability").is_visible()
+    assert background(token(page, 1))[3] > 0
+    # A new run: the numbers are those of the tokens that stayed.
+    view.set("segment", [" The"], state="running")
+    view.append("segment", " duke")
+    live.deliver()
+    assert background(token(page, 0))[3] > 0
+    assert background(token(page, 1))[3] == 0
+    token(page, 1).hover()
+    assert rows(page) == []
+
+
+def test_states_in_words(live_page):
+    view = AnswerView()
+    live = live_page(view)
+    panel = live.page.locator("[data-mask='causal']")
     assert panel.get_by_text("no answer yet").is_visible()
     for state, words in {
         "running": "reading the prompt",
         "cancelled": "cancelled before the first token",
         "done": "no new tokens",
     }.items():
-        told(page, causal={"labels": [], "special": [], "state": state, "note": ""})
+        view.set("causal", state=state)
+        live.deliver()
         assert panel.locator(".sv-state").inner_text() == state
         assert panel.get_by_text(words).is_visible()
-    told(page, causal={"labels": [], "special": [], "state": "failed", "note": "out of memory"})
+    view.set("causal", state="failed", note="out of memory")
+    live.deliver()
     assert panel.locator(".sv-state").inner_text() == "failed"
     assert panel.get_by_text("out of memory").is_visible()
-
-
-def test_stop_and_run_again(static_page):
-    view = known()
-    view.on_stop(lambda: None)
-    view.on_run(lambda: None)
-    page = static_page(view)
-    stop, again = (page.get_by_role("button", name=name) for name in ("Stop", "Run again"))
-    # No Python behind a static page.
-    assert not again.is_visible()
-    assert not page.get_by_role("radio", name="greedy").is_visible()
-    page = live(page)
-    assert not stop.is_visible()
-    told(page, causal={"labels": [" The"], "special": [], "state": "running", "note": ""})
-    stop.click()
-    again.click()
-    assert len(sent(page, "stop")) == len(sent(page, "run")) == 1
-    told(page, can_run=False, can_stop=False)
-    assert not stop.is_visible()
-    assert not again.is_visible()
-    assert not page.get_by_role("radio", name="greedy").is_visible()
-
-
-def test_decoding(static_page):
-    view = AnswerView()
-    view.on_run(lambda: None)
-    page = live(static_page(view, width=500))
-    seed, top_p = (page.get_by_role("spinbutton", name=name) for name in ("seed", "top-p"))
-    assert page.get_by_role("radio", name="greedy").get_attribute("aria-checked") == "true"
-    assert not seed.is_visible()
-    page.get_by_role("radio", name="sample").click()
-    assert page.evaluate("model.get('decoding').do_sample") is True
-    assert page.evaluate("saved") == 1
-    top_p.fill("0.9")
-    page.keyboard.press("Enter")
-    page.get_by_role("spinbutton", name="max tokens").fill("64")
-    page.get_by_role("spinbutton", name="temperature").fill("0")
-    page.keyboard.press("Tab")
-    assert page.get_by_role("spinbutton", name="temperature").input_value() == "1"
-    page.get_by_role("button", name="new seed").click()
-    settings = page.evaluate("model.get('decoding')")
-    assert isinstance(settings.pop("seed"), int)
-    assert settings == {
-        "max_new_tokens": 64,
-        "do_sample": True,
-        "temperature": 1.0,
-        "top_p": 0.9,
-    }
-    assert seed.input_value() == str(page.evaluate("model.get('decoding').seed"))
-    seed.fill("")
-    page.keyboard.press("Tab")
-    assert page.evaluate("model.get('decoding').seed") is None
-    # Python has the last word.
-    told(page, decoding={**settings, "do_sample": False, "seed": None})
-    assert not seed.is_visible()
-    assert page.evaluate("document.documentElement.scrollWidth") <= 500
 
 
 def test_one_answer_and_the_notice(static_page):
@@ -273,14 +258,38 @@ def test_one_answer_and_the_notice(static_page):
     assert page.locator("[data-parting='true']").count() == 0
 
 
-def test_token_text_is_text(static_page):
-    hostile = ["<img src=x onerror=alert(1)>", "</script>", "\u202e", "\n"]
-    view = AnswerView()
-    view.set(
-        "causal", hostile, state="done", probabilities=[0.5] * 4, top=[[(hostile[0], 0.5)]] * 4
-    )
-    page = static_page(view)
-    token(page, 0, "causal").hover()
-    assert page.locator("img").count() == 0
-    assert rows(page) == [f"{hostile[0]} 0.500 ◂ chosen"]
-    assert [token(page, index, "causal").inner_text() for index in (2, 3)] == ["⟨202E⟩", "⏎"]
+HOSTILE = ["<b>x</b><script>alert(1)</script>", "</script>", "\u202e", "\n", "a\u2066b", " \u200f"]
+
+
+def test_token_text_is_text(live_page):
+    view = AnswerView(untuned=HOSTILE[0])
+    live = live_page(view)
+    page = live.page
+    for one in HOSTILE:
+        view.append("causal", one)
+    top = [[(one, 0.5), (HOSTILE[0], 0.25)] for one in HOSTILE]
+    view.set("causal", state="done", note=HOSTILE[0], probabilities=[0.5] * 6, top=top)
+    live.deliver()
+    shown = [token(page, index, "causal").inner_text() for index in range(len(HOSTILE))]
+    assert shown == [*HOSTILE[:2], "⟨202E⟩", "⏎", "a⟨2066⟩b", " ⟨200F⟩"]
+    token(page, 2, "causal").hover()
+    assert rows(page) == ["⟨202E⟩ 0.500 ◂ chosen", f"{HOSTILE[0]} 0.250"]
+    assert page.get_by_role("note").inner_text() == HOSTILE[0]
+    assert page.locator(".sv-hint", has_text="alert").inner_text() == HOSTILE[0]
+    assert page.locator("b, #segviz script").count() == 0
+    # Nor does anything of it turn what stands around it.
+    assert "\u202e" not in page.locator("body").inner_text()
+
+
+def test_the_answers_of_a_comparison(static_page):
+    comparison = sv.compare(sv.load(), sv.examples["chain"], max_new_tokens=3)
+    page = static_page(AnswerView.of(comparison))
+    for mask in ("causal", "segment"):
+        trace = getattr(comparison, mask)
+        shown = page.locator(f"[data-mask='{mask}'] .sv-answer-text")
+        assert shown.text_content() == "".join(trace.tokens[trace.prompt_length :])
+        # What stands first in the answer is expected behind the last token of the prompt.
+        (first, probability), *_ = trace.next_tokens(trace.prompt_length - 1, k=3)
+        token(page, 0, mask).hover()
+        assert rows(page)[0] == f"{first.strip()} {probability:.3f} ◂ chosen"
+        assert len(rows(page)) == 10

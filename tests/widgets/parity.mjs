@@ -2,18 +2,33 @@
 import { readFileSync } from "node:fs";
 import { source } from "./source.mjs";
 
-const { maskStates, mergeAt, moveBoundary, splitAt, toggleAttention } = await source("segments.js");
-const { valueOf } = await source("plot.js");
+const segments = await source("segments.js");
+const { shades, shadingOf } = await source("heatmap.js");
+const { mergedPicture, pictureOf } = await source("attention_picture.js");
 
-const answers = JSON.parse(readFileSync(0, "utf8")).map((given) => {
-  if (given.bytes) return given.bytes.map((byte) => valueOf(byte, given.scale, given.maximum));
-  const { segments, index, position, options } = given;
+function edited({ segments: given, index, position, options }) {
+  const positions = Array.from({ length: segments.totalLength(given) }, (_, at) => at);
   return {
-    states: Array.from(maskStates(segments, options)),
-    moved: moveBoundary(segments, index, position),
-    split: splitAt(segments, position),
-    merged: mergeAt(segments, index),
-    toggled: toggleAttention(segments, index),
+    states: positions.map((query) =>
+      positions.map((key) => segments.cellState(given, query, key, options)),
+    ),
+    moved: segments.moveBoundary(given, index, position),
+    split: segments.splitAt(given, position),
+    merged: segments.mergeAt(given, index),
+    toggled: segments.toggleAttention(given, index),
   };
-});
+}
+
+function drawn({ content, buffers, merge, segments: given, hideFirst, look }) {
+  const arrays = buffers.map((text) => new Uint8Array(Buffer.from(text, "base64")));
+  const picture = mergedPicture(pictureOf(content, arrays), merge, given, hideFirst);
+  const { all, kind, maximum, rowStarts, columnStarts } = picture;
+  const hides = hideFirst && (!columnStarts || columnStarts[1] === 1);
+  const shading = shadingOf(all, kind === "diverging", look, hides);
+  return { data: [...shades(all, shading)], maximum, rowStarts, columnStarts };
+}
+
+const answers = JSON.parse(readFileSync(0, "utf8")).map((given) =>
+  given.content ? drawn(given) : edited(given),
+);
 process.stdout.write(JSON.stringify(answers));

@@ -2,8 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { source } from "./source.mjs";
 
-const { barPosition, barTicks, cellAt, format, maskPixels, pool, span, tickStep, valueOf } =
-  await source("plot.js");
+const { cellAt, format, pool, span, tickStep } = await source("plot.js");
 
 test("a cell under the pointer: rows go down, columns across", () => {
   const box = { width: 300, height: 100 };
@@ -33,17 +32,6 @@ test("pooling keeps the largest, and the furthest from zero where data diverge",
   assert.equal(pool(data, 2, 4, 2, 4, false).data, data);
 });
 
-test("bytes and numbers, on the square-root scale", () => {
-  assert.equal(valueOf(1, "sequential", 0.5), 0);
-  assert.equal(valueOf(255, "sequential", 0.5), 0.5);
-  assert.ok(Math.abs(valueOf(128, "sequential", 1) - 0.25) < 0.001);
-  assert.equal(valueOf(128, "diverging", 0.5), 0);
-  assert.equal(valueOf(1, "diverging", 0.5), -0.5);
-  assert.equal(barPosition(0.25, "sequential", 1), 0.5);
-  assert.equal(barPosition(-1, "diverging", 1), 0);
-  assert.equal(barPosition(0.25, "diverging", 1), 0.75);
-});
-
 test("numbers are short", () => {
   assert.deepEqual([0, 1, 0.25, 0.01234, 0.00123, 0.00001, -0.5].map(format), [
     "0",
@@ -54,14 +42,4 @@ test("numbers are short", () => {
     "1.0e-5",
     "−0.5",
   ]);
-  assert.deepEqual(barTicks("sequential", 1), [0, 0.04, 0.3, 1]);
-  assert.deepEqual(barTicks("diverging", 0), [0]);
-});
-
-test("mask colours: the row's segment gives the colour of what is new", () => {
-  const pixels = maskPixels(Uint8Array.from([1, 2, 0, 1, 1, 2]), 2, 3, [0, 1], {
-    causal: 7,
-    added: [8, 9],
-  });
-  assert.deepEqual([...pixels], [7, 8, 0, 7, 7, 9]);
 });

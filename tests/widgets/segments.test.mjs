@@ -8,7 +8,6 @@ const {
   HIDDEN,
   canSplit,
   cellState,
-  maskStates,
   mergeAt,
   moveBoundary,
   splitAt,
@@ -59,32 +58,16 @@ test("an edited prompt keeps its response", () => {
 });
 
 test("the mask by hand: query down, key across", () => {
-  const states = maskStates([
+  const segments = [
     segment(0, 1, "bos", "causal"),
     segment(1, 3, "user"),
     segment(3, 4, "response", "causal"),
-  ]);
-  assert.deepEqual(
-    [...states],
-    [
-      CAUSAL,
-      HIDDEN,
-      HIDDEN,
-      HIDDEN,
-      CAUSAL,
-      CAUSAL,
-      ADDED,
-      HIDDEN,
-      CAUSAL,
-      CAUSAL,
-      CAUSAL,
-      HIDDEN,
-      CAUSAL,
-      CAUSAL,
-      CAUSAL,
-      CAUSAL,
-    ],
-  );
+  ];
+  const row = (query) => [0, 1, 2, 3].map((key) => cellState(segments, query, key));
+  assert.deepEqual(row(0), [CAUSAL, HIDDEN, HIDDEN, HIDDEN]);
+  assert.deepEqual(row(1), [CAUSAL, CAUSAL, ADDED, HIDDEN]);
+  assert.deepEqual(row(2), [CAUSAL, CAUSAL, CAUSAL, HIDDEN]);
+  assert.deepEqual(row(3), [CAUSAL, CAUSAL, CAUSAL, CAUSAL]);
 });
 
 test("a window hides what is far, not what is in the same block", () => {
@@ -92,27 +75,4 @@ test("a window hides what is far, not what is in the same block", () => {
   assert.equal(cellState(chat, 3, 1, options), ADDED);
   assert.equal(cellState(chat, 4, 1, options), HIDDEN);
   assert.equal(cellState(chat, 3, 1, { ...options, mask: "causal" }), HIDDEN);
-});
-
-test("sampling agrees with the cells it samples, also where rows and columns differ", () => {
-  const long = [
-    segment(0, 700, "system"),
-    segment(700, 1500, "user", "causal"),
-    segment(1500, 2500, "user 2"),
-  ];
-  for (const options of [{}, { window: 300 }, { mask: "causal" }]) {
-    const [rows, columns] = [61, 97];
-    const states = maskStates(long, { ...options, rows, columns });
-    for (let row = 0; row < rows; row++) {
-      for (let column = 0; column < columns; column++) {
-        const query = Math.floor(((row + 0.5) * 2500) / rows);
-        const key = Math.floor(((column + 0.5) * 2500) / columns);
-        assert.equal(
-          states[row * columns + column],
-          cellState(long, query, key, options),
-          `${row} ${column}`,
-        );
-      }
-    }
-  }
 });

@@ -14,6 +14,7 @@ from segviz.segments import Segment, Segmentation
 from segviz.tiles import ArrayTiles
 from segviz.widgets import CompareView, ReceiptView, View
 from segviz.widgets.compare_parts import likely_rows
+from segviz.widgets.scale import table
 
 MEGABYTE = 1_000_000
 TOKENS = ["<s>", "Anna", " follows", " Ben", "\n"]
@@ -35,6 +36,22 @@ def sent(monkeypatch):
 
 def from_page(view: View, **content: object) -> None:
     view._handle_custom_msg(content, [])
+
+
+def unpacked(spans: bytes, rest: bytes, shape: tuple[int, int]) -> np.ndarray:
+    """The bytes ``[row, column]`` of a picture, from its rows without their masked ends."""
+    data = np.zeros(shape, np.uint8)
+    values = iter(rest)
+    for row, (first, stop) in enumerate(np.frombuffer(spans, np.uint16).reshape(-1, 2)):
+        for column in range(first, stop):
+            data[row, column] = next(values)
+    assert next(values, None) is None
+    return data
+
+
+def pictures(content: dict, buffers: list[bytes]) -> list[np.ndarray]:
+    """Causal, segment and difference of a message."""
+    return [unpacked(*buffers[at : at + 2], content["shape"]) for at in (0, 2, 4)]
 
 
 def masked_patterns():
@@ -74,37 +91,72 @@ class TestPatterns:
         view = CompareView()
         view.show_patterns(**masked_patterns(), tokens=TOKENS, segmentation=CHAT)
         content, buffers = sent[-1]
-        causal, segment, difference = (
-            np.frombuffer(buffer, np.uint8).reshape(5, 5) for buffer in buffers[:3]
-        )
+        causal, segment, difference = pictures(content, buffers)
         assert content["maxima"] == pytest.approx([0.5, 0.5, 0.4])
-        assert causal[2, 1] == segment[2, 1] == 1 + round(254 * 0.2**0.5)
-        assert (causal[3, 2], segment[3, 2]) == (255, 1 + round(254 * 0.5**0.5))
+        assert causal[2, 1] == segment[2, 1] == 1 + round(254 * 0.2**0.25)
+        assert (causal[3, 2], segment[3, 2]) == (255, 1 + round(254 * 0.5**0.25))
         assert (causal[1, 4], segment[1, 4], difference[1, 4]) == (
             0,
-            1 + round(254 * 0.8**0.5),
+            1 + round(254 * 0.8**0.25),
             255,
         )
-        assert difference[3, 2] < 128 == difference[2, 1]
+        assert difference[3, 2] == 128 - round(127 * (0.25 / 0.4) ** 0.25)
+        assert difference[2, 1] == 128
+        assert buffers[6:] == [table(kind).tobytes() for kind in ("sequential", "diverging")]
 
     def test_exact_numbers_of_a_cell(self, sent):
         view = CompareView()
         view.show_patterns(**masked_patterns())
         seq = sent[-1][0]["seq"]
-        from_page(view, kind="value", id="a", seq=seq, row=1, key=4)
-        from_page(view, kind="value", id="b", seq=seq, row=3, key=2)
-        (first, _), (second, _) = sent[-2:]
-        assert first["values"] == [None, pytest.approx(0.4), pytest.approx(0.4)]
-        assert second["values"] == pytest.approx([0.5, 0.25, -0.25])
-        assert (first["id"], second["id"], first["seq"]) == ("a", "b", seq)
+        from_page(view, kind="value", id="a", seq=seq, rows=[1, 2], columns=[4, 5])
+        from_page(view, kind="value", id="b", seq=seq, rows=[3, 4], columns=[2, 3])
+        # A pooled cell: each number is the one furthest from 0, wherever that is in the cell.
+        from_page(view, kind="value", id="c", seq=seq, rows=[2, 4], columns=[2, 4])
+        values = [np.frombuffer(buffers[0], np.float32) for _content, buffers in sent[-3:]]
+        assert values[0] == pytest.approx([np.nan, 0.4, 0.4], nan_ok=True)
+        assert values[1] == pytest.approx([0.5, 0.25, -0.25])
+        assert values[2] == pytest.approx([0.5, 0.25, -0.25])
+        assert [content["id"] for content, _ in sent[-3:]] == ["a", "b", "c"]
+        assert {content["seq"] for content, _ in sent[-3:]} == {seq}
 
-    @pytest.mark.parametrize(("seq", "row", "key"), [(-1, 0, 0), (1, 5, 0), (1, 0, -1)])
-    def test_no_answer_to_a_question_about_something_else(self, sent, seq, row, key):
+    @pytest.mark.parametrize(
+        ("seq", "rows", "columns"),
+        [(-1, [0, 1], [0, 1]), (1, [4, 6], [0, 1]), (1, [0, 1], [-1, 0]), (1, [2, 2], [0, 1])],
+    )
+    def test_no_answer_to_a_question_about_something_else(self, sent, seq, rows, columns):
         view = CompareView()
         view.show_patterns(**masked_patterns())
-        from_page(view, kind="value", id="a", seq=seq, row=row, key=key)
+        from_page(view, kind="value", id="a", seq=seq, rows=rows, columns=columns)
         assert len(sent) == 1
         assert view.error == ""
+
+    def test_details_are_on_the_scale_of_the_whole(self, sent):
+        view = CompareView()
+        view.show_patterns(**masked_patterns())
+        seq = sent[-1][0]["seq"]
+        asked = {"kind": "tile", "id": "t", "seq": seq, "factor": 1}
+        from_page(view, **asked, picture=1, rows=[1, 4], columns=[2, 4])
+        content, buffers = sent[-1]
+        assert (content["rows"], content["columns"], content["shape"]) == ([1, 4], [2, 4], (3, 2))
+        part = unpacked(*buffers, content["shape"])
+        assert part.tolist() == pictures(*sent[0])[1][1:4, 2:4].tolist()
+        from_page(view, **asked | {"factor": 2}, picture=2, rows=[2, 5], columns=[2, 5])
+        part = unpacked(*sent[-1][1], sent[-1][0]["shape"])
+        assert part.tolist() == [[128 - round(127 * 0.625**0.25), 128 + round(127 * 0.25**0.25)],
+                                 [128, 128]]  # fmt: skip
+        from_page(view, **asked, picture=0, rows=[0, 9], columns=[0, 2])
+        assert "there are no cells [0:9, 0:2]" in view.error
+        assert len(sent) == 3
+
+    def test_a_detail_that_no_message_can_hold(self, sent):
+        view = CompareView()
+        view.show_patterns(
+            causal=FakeTiles(1200), segment=FakeTiles(1200), difference=FakeTiles(1200)
+        )
+        from_page(view, kind="tile", id="t", seq=1, factor=1, picture=0, rows=[0, 1000],
+                  columns=[0, 1000])  # fmt: skip
+        assert "1000 × 1000 cells is too large" in view.error
+        assert len(sent) == 1
 
     def test_a_long_prompt_stays_under_a_megabyte(self, sent):
         view = CompareView()
@@ -125,13 +177,13 @@ class TestPatterns:
         assert [content["kind"] for content, _ in sent] == ["patterns", "flows", "parting"]
         assert max(sizes) < MEGABYTE
         content, buffers = sent[0]
-        assert (content["factor"], content["arrays"][0]["shape"]) == (6, (342, 342))
-        assert max(len(buffer) for buffer in buffers) <= 400 * 400
-        assert max(one.read for one in tiles) <= 400 * 400
-        assert np.frombuffer(buffers[2], np.uint8).min() == 1
+        assert (content["factor"], content["shape"]) == (4, (512, 512))
+        assert max(one.read for one in tiles) <= 560 * 560
+        assert pictures(content, buffers)[2].min() == 1
         assert len(view.tokens) == view.segments[-1]["stop"] == 2048
-        from_page(view, kind="value", id="a", seq=content["seq"], row=2046, key=0)
-        last = sent[-1][0]["values"]
+        asked = {"rows": [2046, 2048], "columns": [0, 2]}
+        from_page(view, kind="value", id="a", seq=content["seq"], **asked)
+        last = np.frombuffer(sent[-1][1][0], np.float32)
         assert last == pytest.approx([2047.0 * 2048 / 2048**2, 2047 * 2050 / 2050**2, -2047 / 2048],
                                      abs=3e-3)  # fmt: skip
 

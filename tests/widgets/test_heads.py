@@ -178,7 +178,8 @@ class TestShowLayer:
     def test_bytes_of_thumbnails_have_the_colours_of_what_they_stand_for(self):
         # 255 · sqrt(p) against the bytes of the attention view, where 0 stands for masked.
         values = np.linspace(0, 1, 50)[None]
-        encoded = scale.table("sequential")[scale.encode(values, maximum=1.0).data]
+        data, _ = scale.shaded(values, np.ones((1, 50), bool), kind="sequential", maximum=1.0)
+        encoded = scale.table("sequential")[data]
         ours = colors("sequential")[np.round(255 * np.sqrt(values)).astype(int)]
         assert np.abs(encoded.astype(int) - ours).max() <= 4
         assert (colors("diverging")[1:] == scale.table("diverging")[1:]).all()

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from segviz.widgets.compare_parts import NAMES
 from segviz.widgets.drawing import canvas
 from segviz.widgets.drawing.canvas import Dicts
 from segviz.widgets.drawing.matrices import draw_attention
@@ -15,10 +16,11 @@ from segviz.widgets.palette import CAUSAL, DECODE, INK, MUTED, SEGMENTS
 
 if TYPE_CHECKING:
     from segviz.widgets.compare_view import CompareView
+    from segviz.widgets.scale import Encoded, Scale
 
 _WIDTH = 9.2
 _PATTERNS, _PARTING = 3.3, 2.7
-_NAMES = ("causal mask", "segment mask", "segment minus causal")
+_SCALES = {"sqrt": "square root", "linear": "linear", "log": "logarithmic"}
 _LEAST = 0.005  # less reads as 0.00
 _NUMBERS = 8  # segments for whose numbers there is room
 
@@ -41,9 +43,18 @@ def compare_png(view: CompareView) -> bytes:
     tops = height - note - np.cumsum([0.0, *heights])
     if view.patterns:
         boxes = _row(figure, tops[0] - 0.45, _PATTERNS - 0.95, 3, height)
-        for axes, encoded, name in zip(boxes, view.patterns.encoded, _NAMES, strict=True):
+        look = cast("Scale", view.look)  # to type checkers the trait is any str
+        pictures = view.patterns.shaded(look, hide_first=view.hide_first)
+        for axes, encoded, name in zip(boxes, pictures, NAMES, strict=True):
             title = f"{view.heading}: {name}" if view.heading and axes is boxes[0] else name
             draw_attention(axes, encoded, view.segments, view.prompt_length, title)
+        figure.text(
+            0.07,
+            (tops[1] + 0.08) / height,
+            _colors_note(pictures, hidden=view.hide_first, look=look),
+            size=7,
+            color=MUTED,
+        )
     if flows:
         _draw_flows(
             _row(figure, tops[1] - 0.55, heights[1] - 0.75, 3, height), flows, view.flow_names
@@ -56,6 +67,13 @@ def compare_png(view: CompareView) -> bytes:
         else:
             _draw_divergence(boxes[2], view.divergence, view.parting, view.segments)
     return canvas.png(figure)
+
+
+def _colors_note(pictures: list[Encoded], *, hidden: bool, look: Scale) -> str:
+    """What the colours of the patterns are."""
+    both, change = pictures[0].maximum, pictures[2].maximum
+    note = f"probability 0 to {both:.3g}, change −{change:.3g} (blue) to {change:.3g} (red)"
+    return f"{note}, {_SCALES[look]} scale{', first token hidden' if hidden else ''}"
 
 
 def _row(figure: Figure, top: float, tall: float, count: int, height: float) -> list[Axes]:
@@ -76,7 +94,7 @@ def _draw_flows(boxes: list[Axes], flows: tuple[np.ndarray, np.ndarray], names: 
         (segment, "Blues", 0.0, 1.8),
         (change, "coolwarm", -1.6 * largest, 1.6 * largest),
     ]
-    for axes, (values, colors, low, high), name in zip(boxes, pictures, _NAMES, strict=True):
+    for axes, (values, colors, low, high), name in zip(boxes, pictures, NAMES, strict=True):
         axes.imshow(values, cmap=colors, vmin=low, vmax=high, aspect="auto")
         axes.set_title(f"mass, {name}", loc="left", size=8.5, color=INK, weight="bold", pad=14)
         few = len(names) <= _NUMBERS

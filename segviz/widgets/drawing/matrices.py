@@ -80,7 +80,8 @@ def draw_attention(
     image[data == scale.MASKED] = 1
     axes.imshow(image, interpolation="nearest")
     labels = _Labels(axes, segments, prompt_length, encoded)
-    labels.draw(*data.shape, title or "Attention")
+    rows, columns = data.shape
+    labels.draw(rows, columns, title or "Attention")
 
 
 def _draw_bar(figure: Figure, encoded: scale.Encoded, view: AttentionView) -> None:

@@ -51,7 +51,7 @@ export function makeDecoding(scope, model) {
   const dice = button(scope, "new seed", "draw other tokens", () =>
     set({ seed: Math.floor(Math.random() * SEEDS) }),
   );
-  element.append(kind.element, ...sampling.map((one) => one.element), dice, length.element);
+  element.append(kind.element, length.element, ...sampling.map((one) => one.element), dice);
 
   function update() {
     const settings = model.get("decoding") ?? {};

@@ -21,6 +21,7 @@ export function makePanel(scope, mask, popover, pick) {
   head.append(node("span", "sv-answer-name", {}, `${mask} mask`), state);
   const text = node("div", "sv-answer-text", {
     role: "group",
+    dir: "auto",
     "aria-label": `answer under the ${mask} mask; arrow keys go from token to token`,
   });
   const empty = node("div", "sv-answer-empty");

@@ -17,9 +17,10 @@ export function makePopover(scope, root) {
     // In the top layer no output area of a notebook cuts it off.
     popover: "manual",
   });
+  element.hidden = true;
   const heading = node("div", "sv-popover-heading");
   const table = node("table", "sv-popover-table");
-  const hint = node("div", "sv-hint", {}, "click or Enter picks the token");
+  const hint = node("div", "sv-hint", {}, "click or Enter picks it: an explorer shows what it attends to");
   element.append(heading, table, hint);
   root.append(element);
   /** @type {HTMLElement[]} */ const rows = [];
@@ -44,7 +45,10 @@ export function makePopover(scope, root) {
     const largest = Math.max(...places.map((one) => one.probability || 0), 1e-9);
     grow(rows, table, places.length, popoverRow);
     places.forEach((one, index) => fillPlace(rows[index], one, largest));
-    if (!element.matches(":popover-open")) element.showPopover?.();
+    if (element.hidden) {
+      element.hidden = false;
+      element.showPopover?.();
+    }
     token.setAttribute("aria-describedby", element.id);
     place();
   }
@@ -52,7 +56,9 @@ export function makePopover(scope, root) {
   function hide() {
     anchor?.removeAttribute("aria-describedby");
     anchor = null;
-    if (element.matches(":popover-open")) element.hidePopover();
+    if (element.hidden) return;
+    element.hidePopover?.();
+    element.hidden = true;
   }
 
   const follow = scope.frame(() => anchor && place());

@@ -19,12 +19,13 @@ export function makeBar(parent) {
   legend.append(masked, unit);
   element.append(box, legend);
   parent.append(element);
+  /** @type {string[]} how numbers become what is drawn */ let notes = [];
 
   /**
-   * @param {import("./attention_picture.js").Picture|null} picture
+   * @param {Pick<import("./attention_picture.js").Picture, "table"|"maximum"|"columnStarts">|null} picture
    * @param {import("./heatmap.js").Shading} shading
    */
-  const show = (picture, shading) => {
+  function show(picture, shading) {
     element.style.visibility = picture ? "" : "hidden";
     if (!picture) return;
     const image = new ImageData(255, 1);
@@ -40,9 +41,16 @@ export function makeBar(parent) {
         return tick;
       }),
     );
-    const merged = picture.columnStarts ? "rows averaged, columns summed" : "";
-    setText(unit, shading.look.normalize ? "of the row's largest" : merged);
+    notes = [];
+    if (shading.look.normalize) notes.push("of the row's largest");
+    if (picture.columnStarts) notes.push("rows averaged, columns summed");
+  }
+
+  /** What the cells that are painted are. @param {number} factor cells on a side that became one */
+  function note(factor) {
+    const pooled = factor > 1 ? [`largest of ${factor} × ${factor} cells`] : [];
+    setText(unit, [...notes, ...pooled].join(" · "));
     unit.title = unit.textContent ?? "";
-  };
-  return { element, show };
+  }
+  return { show, note };
 }

@@ -45,17 +45,20 @@ export function makeAttentionControls(scope, model) {
   );
   element.append(scale.element, merge.element, hide.element, rows.element);
 
-  /** @param {{words: boolean, segments: boolean}} can what may be merged */
-  function update(can) {
+  function show() {
     scale.show(model.get("scale"));
     merge.show(model.get("merge"));
     hide.show(Boolean(model.get("hide_first")));
     rows.show(Boolean(model.get("normalize")));
-    const [, words, segments] = merge.box.options;
-    words.disabled = !can.words;
-    segments.disabled = !can.segments;
   }
-  return { element, update };
+
+  /** What may be merged. @param {boolean} words @param {boolean} segments */
+  function allow(words, segments) {
+    const [, toWords, toSegments] = merge.box.options;
+    toWords.disabled = !words;
+    toSegments.disabled = !segments;
+  }
+  return { element, show, allow };
 }
 
 /**
@@ -68,14 +71,14 @@ export function makeChip(scope, unpin) {
     label: "Unpin",
   });
   const mark = node("span", "sv-unpin-mark", { "aria-hidden": "true" }, "✕");
-  const text = node("span", "sv-unpin-text");
+  const text = node("span");
   element.append(text, mark);
-  /** @param {string} query '' where none is pinned */
+  /** @param {string|null} query its position; null where none is pinned */
   const show = (query) => {
-    element.hidden = !query;
-    setText(text, query ? `Unpin ${query}` : "");
-    element.setAttribute("aria-label", `Unpin ${query}`);
+    element.hidden = query === null;
+    setText(text, `Unpin ${query ?? ""}`);
+    element.setAttribute("aria-label", `${text.textContent}, the query`);
   };
-  show("");
+  show(null);
   return { element, show };
 }

@@ -134,6 +134,22 @@ export function paintable(part, shading, table) {
   };
 }
 
+/**
+ * The ground of the plot: lines that slant.
+ * @param {CanvasRenderingContext2D} context @param {number} width @param {number} height
+ * @param {number} ratio device pixels to a pixel of the page @param {string} color
+ */
+export function hatch(context, width, height, ratio, color) {
+  context.strokeStyle = color;
+  context.lineWidth = ratio;
+  context.beginPath();
+  for (let at = -height; at < width; at += 6 * ratio) {
+    context.moveTo(at, height);
+    context.lineTo(at + height, 0);
+  }
+  context.stroke();
+}
+
 /** A copy: a view of the buffer may not be aligned. @param {Uint8Array} bytes */
 export function uint16(bytes) {
   return new Uint16Array(bytes.slice().buffer);

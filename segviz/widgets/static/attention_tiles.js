@@ -58,9 +58,9 @@ export function covers(part, sight, factor, rows, columns) {
 /**
  * @param {import("./common.js").Scope} scope @param {import("./common.js").Model} model
  * @param {string} me tells this page's questions from those of another
- * @param {() => void} arrived
+ * @param {() => void} arrived @param {Record<string, any>} [more] that goes with each question
  */
-export function makeTiles(scope, model, me, arrived) {
+export function makeTiles(scope, model, me, arrived, more = {}) {
   /** @type {Part[]} the one used last at the end */ let kept = [];
   /** @type {{id: string, since: number}|null} */ let asked = null;
   let seq = -1;
@@ -92,7 +92,7 @@ export function makeTiles(scope, model, me, arrived) {
     }
     if (!asked || performance.now() - asked.since > PATIENCE) {
       asked = { id: `${me}-tile-${questions++}`, since: performance.now() };
-      tell(model, { kind: "tile", id: asked.id, seq, ...wanted });
+      tell(model, { kind: "tile", id: asked.id, seq, ...wanted, ...more });
     }
     // Less close, but closer than the whole, until it is there.
     return kept.findLast((part) => covers(part, sight, factor / 2, rows, columns)) ?? null;
@@ -109,7 +109,7 @@ export function makeTiles(scope, model, me, arrived) {
       row: content.rows[0],
       column: content.columns[0],
       factor: content.factor,
-      peaks,
+      peaks: peaks ?? null,
     });
     if (kept.length > KEPT) kept.shift();
     arrived();

@@ -1,6 +1,6 @@
 // @ts-check
 /** A cell in words, and the line that shows it. */
-import { node, quoted, setText } from "./common.js";
+import { isolated, node, quoted, setText } from "./common.js";
 import { segmentAt } from "./segments.js";
 
 /** @typedef {import("./matrix.js").Cell} Cell */
@@ -36,7 +36,7 @@ export function sideText(name, first, stop, tokens, segments) {
 /** @param {import("./common.js").Tokens|null} tokens @param {number} first @param {number} stop */
 function groupText(tokens, first, stop) {
   if (!tokens || stop - first > NAMED) return "";
-  return ` “${tokens.labels.slice(first, stop).join("")}”`;
+  return ` “${isolated(tokens.labels.slice(first, stop).join(""))}”`;
 }
 
 /**

@@ -7,9 +7,10 @@
  *   on(name: string, callback: (...args: any[]) => void): void,
  *   off(name: string, callback: (...args: any[]) => void): void,
  *   send(content: any, callbacks?: any, buffers?: any[]): void,
- *   static?: boolean, recall?(key: string): boolean
+ *   static?: boolean, recall?(key: string): boolean, clear?(kind: string): void
  * }} Model
- * `static` and `recall` are there on pages without a kernel: `recall` shows what is stored of a key.
+ * The last three are there on pages without a kernel: `recall` shows what is stored of a key,
+ * `clear` that there is nothing.
  */
 /** @typedef {{labels: string[], special: number[]}} Tokens */
 
@@ -250,10 +251,22 @@ export function pixel(r, g, b, a = 255) {
   return ((a << 24) | (b << 16) | (g << 8) | r) >>> 0;
 }
 
+/** Letters that run from right to left, and characters that turn the reading direction. */
+const TURNING =
+  /[\u0590-\u08ff\u200e\u200f\u202a-\u202e\u2066-\u2069\ufb1d-\ufdff\ufe70-\ufefc\u{10800}-\u{10fff}\u{1e800}-\u{1efff}]/u;
+
+/**
+ * A text that stands within another: one that runs from right to left turns nothing around it.
+ * @param {string} text
+ */
+export function isolated(text) {
+  return TURNING.test(text) ? `\u2068${text}\u2069` : text;
+}
+
 /** @param {Tokens|null} tokens @param {number} position */
 export function quoted(tokens, position) {
   const label = tokens?.labels[position];
-  return label === undefined ? "" : ` “${label}”`;
+  return label === undefined ? "" : ` “${isolated(label)}”`;
 }
 
 /**

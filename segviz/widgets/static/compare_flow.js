@@ -1,7 +1,7 @@
 // @ts-check
 /** Segment × segment attention mass under both masks, the difference, and what moved in words. */
 import { colorClass, node, onMessage, save, setText } from "./common.js";
-import { busiest, hundredths, largestMoves, signedHundredths } from "./compare_numbers.js";
+import { busiest, hundredths, largestMoves, NAMES, signedHundredths } from "./compare_numbers.js";
 import { choice } from "./controls.js";
 
 /** @typedef {{names: string[], of: string[], pairs: Float32Array[]}} Flows */
@@ -11,7 +11,6 @@ const SHOWN = [
   { value: "layer", text: "layer mean", title: "the mean over the heads of its layer" },
   { value: "model", text: "all layers", title: "the mean over all heads of all layers" },
 ];
-const CAPTIONS = ["causal mask", "segment mask", "segment minus causal"];
 /** More segments than this leave no room for numbers. */
 const MOST = 10;
 const SENTENCES = 6;
@@ -61,7 +60,7 @@ export function makeFlow(scope, model, parent, onChange) {
     const change = segment.map((value, at) => value - causal[at]);
     tables.replaceChildren(
       ...[causal, segment, change].map((values, kind) =>
-        flowTable(CAPTIONS[kind], names, chosen, values, kind === 2),
+        flowTable(NAMES[kind], names, chosen, values, kind === 2),
       ),
     );
     const moved = largestMoves(causal, segment, size, SENTENCES);
@@ -101,7 +100,7 @@ function flowTable(caption, names, chosen, values, diverging) {
   header.append(node("td", "sv-flow-corner", {}, "query ↓ key →"));
   for (const key of chosen) header.append(segmentName("th", names, key, { scope: "col" }));
   table.append(header);
-  table.style.minWidth = `${90 + 40 * chosen.length}px`;
+  table.style.minWidth = `${78 + 39 * chosen.length}px`;
   const largest = Math.max(...values.map(Math.abs), 1e-9);
   for (const query of chosen) {
     const row = node("tr");

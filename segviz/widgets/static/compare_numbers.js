@@ -2,6 +2,9 @@
 /** The numbers of a comparison, and the sentences around them. Pure. */
 import { format } from "./plot.js";
 
+/** What the three pictures and the three tables are called. */
+export const NAMES = ["causal mask", "segment mask", "difference: segment minus causal"];
+
 /** Changes of less than this are not worth a sentence: both numbers would read the same. */
 const LEAST = 0.005;
 

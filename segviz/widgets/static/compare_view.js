@@ -2,11 +2,13 @@
 /** Causal, segment and difference: one head's patterns, the mass that moves, the answers' parting. */
 import { mount, node, setText, tell } from "./common.js";
 import { makeFlow } from "./compare_flow.js";
+import { makeMatrices } from "./compare_matrices.js";
 import { makeParting } from "./compare_parting.js";
 
 /** @param {{model: import("./common.js").Model, el: HTMLElement}} context */
 function renderCompare({ model, el }) {
   const { scope, root, body } = mount(model, el, "sv-compare", () => {
+    matrices.redraw();
     parting.redraw();
   });
   const notice = node("div", "sv-notice", { role: "note" });
@@ -16,9 +18,10 @@ function renderCompare({ model, el }) {
   const onChange = () => {
     waiting.hidden = parts.some((part) => !part.hidden);
   };
-  parts.push(makeFlow(scope, model, body, onChange));
+  const matrices = makeMatrices(scope, model, body, el, onChange);
+  const flow = makeFlow(scope, model, body, onChange);
   const parting = makeParting(scope, model, body, el, onChange);
-  parts.push(parting.element);
+  parts.push(matrices.element, flow, parting.element);
   onChange();
 
   function update() {

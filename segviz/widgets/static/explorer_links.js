@@ -63,3 +63,25 @@ export function linkEvents(scope, root, places) {
   scope.dom(root, "segviz-pin", (event) => pass(["strip"], event, "segviz-shade", event.detail));
   scope.dom(root, "segviz-unpin", (event) => pass(["attention"], event, "segviz-unpin"));
 }
+
+/**
+ * Without a kernel: another head or view shows what the page holds of it, or that it holds nothing.
+ * @param {Scope} scope @param {Model} model @param {Record<string, Model>} views
+ * @param {HTMLElement} receipt where the check of the first head stands
+ */
+export function linkStored(scope, model, { attention, grid, compare }, receipt) {
+  const head = () => (model.get("reduce") === "head" ? model.get("head") : model.get("reduce"));
+  const first = [model.get("view"), model.get("layer"), head()].join(" ");
+  const recall = () => {
+    const key = `${model.get("layer")} ${head()}`;
+    const whole = `${model.get("view")} ${key}`;
+    const known = attention.recall?.(whole);
+    compare.recall?.(key);
+    grid.recall?.(model.get("view"));
+    receipt.hidden = whole !== first;
+    const missing = "this page holds that head as a thumbnail only: “All heads” shows it";
+    model.set("status", known ? "saved page" : missing);
+    if (!known) attention.clear?.("attention");
+  };
+  for (const name of ["view", "layer", "head", "reduce"]) scope.model(model, `change:${name}`, recall);
+}

@@ -3,7 +3,7 @@
 import { mount, node, save, setText, tell } from "./common.js";
 import { button, fold } from "./controls.js";
 import { makeToolbar } from "./explorer_controls.js";
-import { linkEvents, linkSegments } from "./explorer_links.js";
+import { linkEvents, linkSegments, linkStored } from "./explorer_links.js";
 
 /** @typedef {import("./common.js").Model} Model */
 /**
@@ -168,7 +168,7 @@ async function renderExplorer({ model, el, host, signal }) {
   for (const name of ["layer", "head"]) {
     scope.model(model, `change:${name}`, () => models.grid?.set(name, model.get(name)));
   }
-  if (model.static && models.grid) linkStored(models);
+  if (model.static) linkStored(scope, model, models, places.receipt);
   await Promise.all(
     parts.map(async (part) => {
       const widget = await host.getWidget(model.get(part));
@@ -177,20 +177,6 @@ async function renderExplorer({ model, el, host, signal }) {
   );
   tell(model, { kind: "ready" });
   return () => scope.close();
-
-  /**
-   * Without a kernel: another head or view shows what the page holds of it.
-   * @param {Record<string, Model>} stored
-   */
-  function linkStored({ attention, grid, compare }) {
-    const recall = () => {
-      const head = `${model.get("layer")} ${model.get("head")}`;
-      attention.recall?.(`${model.get("view")} ${head}`);
-      compare.recall?.(head);
-      grid.recall?.(model.get("view"));
-    };
-    for (const name of ["view", "layer", "head"]) scope.model(model, `change:${name}`, recall);
-  }
 }
 
 export default { render: renderExplorer };

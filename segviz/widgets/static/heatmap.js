@@ -3,7 +3,7 @@
 import { format, MASKED } from "./plot.js";
 
 /** @typedef {"sqrt"|"linear"|"log"|"clipped"} Scale */
-/** @typedef {{scale: Scale, hideFirst: boolean, normalize: boolean}} Look */
+/** @typedef {{scale: Scale, normalize: boolean}} Look */
 /**
  * @typedef {{data: Uint8Array, rows: number, columns: number, row: number, column: number,
  *   factor: number, peaks: Uint8Array|null}} Part

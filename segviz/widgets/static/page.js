@@ -58,6 +58,10 @@ export class StaticModel {
     if (messages) this.shown = this.replay(messages);
     return Boolean(messages);
   }
+  /** Tells the view that nothing of a kind is there. @param {string} kind */
+  clear(kind) {
+    this.emit("msg:custom", { kind, clear: true, seq: ++this.replays }, []);
+  }
   /**
    * The messages kept under a key, unpacked.
    * @param {string} key

@@ -1,6 +1,5 @@
 // @ts-check
-/** Geometry and colour of matrices. Pure. */
-import { HIDDEN } from "./segments.js";
+/** Geometry of matrices, and numbers in words. Pure. */
 
 /** What a masked cell is in attention bytes. */
 export const MASKED = 0;
@@ -69,25 +68,6 @@ export function pool(data, rows, columns, outRows, outColumns, diverging) {
   return { data: out, rows: height, columns: width };
 }
 
-/**
- * The number behind a byte, on the square-root scale of Python's `scale` module.
- * @param {number} byte 1 to 255 @param {string} scale @param {number} maximum
- */
-export function valueOf(byte, scale, maximum) {
-  if (scale !== "diverging") return ((byte - 1) / 254) ** 2 * maximum;
-  const part = (byte - 128) / 127;
-  return Math.sign(part) * part * part * maximum;
-}
-
-/**
- * Where a number stands on the colour bar, 0 to 1.
- * @param {number} value @param {string} scale @param {number} maximum
- */
-export function barPosition(value, scale, maximum) {
-  const part = Math.sqrt(Math.min(1, Math.abs(value) / (maximum || 1)));
-  return scale === "diverging" ? 0.5 + (Math.sign(value) * part) / 2 : part;
-}
-
 /** @param {number} value */
 export function format(value) {
   const size = Math.abs(value);
@@ -95,34 +75,6 @@ export function format(value) {
   if (size < 0.0001) return value.toExponential(1).replace("-", "−").replace("e−", "e-");
   const digits = size >= 0.1 ? 3 : size >= 0.01 ? 4 : 5;
   return trimmed(value.toFixed(digits));
-}
-
-/** Numbers of the colour bar: round ones that leave room for each other.
- * @param {string} scale @param {number} maximum */
-export function barTicks(scale, maximum) {
-  if (!(maximum > 0)) return [0];
-  const fractions = scale === "diverging" ? [-1, -0.25, 0, 0.25, 1] : [0, 0.04, 0.25, 1];
-  return fractions.map((fraction) =>
-    Math.abs(fraction) === 1 ? fraction * maximum : Number((fraction * maximum).toPrecision(1)),
-  );
-}
-
-/**
- * One 32-bit pixel per cell, the states of a mask in colours: `added[i]` is the colour of newly
- * visible cells in segment i.
- * @param {Uint8Array} states @param {number} rows @param {number} columns
- * @param {number[]} rowSegment segment of each row
- * @param {{causal: number, added: number[]}} colors
- */
-export function maskPixels(states, rows, columns, rowSegment, colors) {
-  const pixels = new Uint32Array(rows * columns);
-  for (let row = 0; row < rows; row++) {
-    const choice = [HIDDEN, colors.causal, colors.added[rowSegment[row] % colors.added.length]];
-    for (let index = row * columns; index < (row + 1) * columns; index++) {
-      pixels[index] = choice[states[index]];
-    }
-  }
-  return pixels;
 }
 
 /** @param {string} text */

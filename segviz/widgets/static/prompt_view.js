@@ -9,6 +9,9 @@ import { makeMessage } from "./prompt_message.js";
 
 /** Milliseconds without typing after which an edit is sent. */
 const PAUSE = 400;
+/** Milliseconds after which an unanswered edit says why. */
+const PATIENCE = 1500;
+const BUSY = "sent; Python is busy and takes the edit when the running cell ends";
 const TITLES = { tokens: "Tokens", text: "Text", chat: "Messages" };
 const KEYS = {
   tokens: "",
@@ -37,9 +40,9 @@ function renderPrompt({ model, el }) {
   const add = button(scope, "+ Add message", "add a message behind the others", addMessage);
   const said = node("span", "sv-prompt-said", { role: "status" });
   const takeBack = button(scope, "Take back", "go back to what the model runs", () => {
-    refusal = null;
     draft = base;
-    paint();
+    // Python clears what it had to say about the edit.
+    send(true);
     focusOn(0);
   });
   const foot = node("div", "sv-controls sv-prompt-foot");
@@ -57,6 +60,8 @@ function renderPrompt({ model, el }) {
   /** The edit that Python did not take. @type {{value: Message[], why: string}|null} */
   let refusal = null;
   let timer = 0;
+  let patience = 0;
+  let waiting = false;
   let sent = 0;
   // One widget may be shown in several places, which all hear every answer.
   const sender = Math.random().toString(36).slice(2);
@@ -98,7 +103,8 @@ function renderPrompt({ model, el }) {
     if (refusal) return `not taken: ${refusal.why}`;
     const edited = kind !== "tokens" && !same(draft, base);
     if (model.static) return edited || sent ? "no Python behind this page: edits stay in it" : "";
-    return flight ? "sent …" : edited ? "edited …" : "";
+    if (flight) return waiting ? BUSY : "sent …";
+    return edited ? "edited …" : "";
   }
 
   // Edits
@@ -157,11 +163,8 @@ function renderPrompt({ model, el }) {
     clearTimeout(timer);
     timer = 0;
     if (scope.closed) return;
-    const reached = flight?.value ?? base;
-    if (!force && (same(draft, reached) || same(draft, refusal?.value))) {
-      if (same(draft, base)) refusal = null;
-      return paint();
-    }
+    const reached = refusal ? refusal.value : (flight?.value ?? base);
+    if (!force && same(draft, reached)) return paint();
     const value = kind === "text" ? draft[0].content : draft;
     const id = `${sender} ${++sent}`;
     refusal = null;
@@ -170,16 +173,27 @@ function renderPrompt({ model, el }) {
       model.set(kind === "text" ? "text" : "messages", value);
     } else if (tell(model, { kind: "edit", of: kind, value, id })) {
       flight = { id, value: draft };
-    } else {
+      wait();
+    } else if (!same(draft, base)) {
       refusal = { value: draft, why: "the kernel is gone; run the cell again" };
     }
     paint();
+  }
+
+  function wait() {
+    clearTimeout(patience);
+    waiting = false;
+    patience = window.setTimeout(() => {
+      waiting = true;
+      paint();
+    }, PATIENCE);
   }
 
   onMessage(scope, model, "edited", (answer) => {
     if (!flight || answer.id !== flight.id) return;
     const { value } = flight;
     flight = null;
+    clearTimeout(patience);
     refusal = answer.refused ? { value, why: answer.refused } : null;
     if (!refusal) draft = rebased(draft, value, current());
     base = current();
@@ -213,7 +227,7 @@ function renderPrompt({ model, el }) {
   for (const name of ["kind", "messages", "text"]) scope.model(model, `change:${name}`, follow);
   for (const name of ["roles", "note", "busy"]) scope.model(model, `change:${name}`, paint);
   scope.resize(list, scope.frame(() => rows.forEach((row) => row.fit())));
-  scope.undo.push(() => clearTimeout(timer));
+  scope.undo.push(() => [timer, patience].forEach(clearTimeout));
   paint();
   tell(model, { kind: "ready" });
   return () => {

@@ -10,7 +10,7 @@ const SIGNS = /** @type {Record<string, string>} */ ({
   ok: "✓",
   failed: "✗",
 });
-const SPOKEN = { true: "passed", false: "failed", null: "not checked" };
+const SPOKEN = { true: "passed", false: "failed", null: "nothing to check" };
 let receipts = 0;
 
 /** @param {{model: import("./common.js").Model, el: HTMLElement}} context */
@@ -40,7 +40,6 @@ function renderReceipt({ model, el }) {
     root.dataset.state = state;
     setText(sign, SIGNS[state] ?? "");
     setText(summary, model.get("summary") ?? "");
-    summary.title = summary.textContent ?? "";
     const open = Boolean(model.get("unfolded")) && details.length > 0;
     more.hidden = details.length === 0;
     setText(more, open ? "hide details" : "details");
@@ -49,11 +48,12 @@ function renderReceipt({ model, el }) {
     list.hidden = !open;
     grow(items, list, details.length, receiptItem);
     details.forEach(({ label, value, ok }, index) => {
-      const [mark, spoken, text, number] = /** @type {HTMLElement[]} */ ([...items[index].children]);
+      const [mark, spoken, text] = /** @type {HTMLElement[]} */ ([...items[index].children]);
+      const [name, number] = /** @type {HTMLElement[]} */ ([...text.children]);
       items[index].dataset.ok = String(ok);
       setText(mark, ok === null ? SIGNS.unknown : ok ? SIGNS.ok : SIGNS.failed);
       setText(spoken, `${SPOKEN[/** @type {"true"} */ (String(ok))]}: `);
-      setText(text, `${label}: `);
+      setText(name, `${label}: `);
       setText(number, value);
     });
   }
@@ -74,11 +74,12 @@ function renderReceipt({ model, el }) {
 
 function receiptItem() {
   const item = node("li", "sv-receipt-item");
+  const text = node("span", "sv-receipt-text");
+  text.append(node("span", "sv-receipt-label"), node("span", "sv-receipt-value"));
   item.append(
     node("span", "sv-receipt-sign", { "aria-hidden": "true" }),
     node("span", "sv-spoken"),
-    node("span", "sv-receipt-label"),
-    node("span", "sv-receipt-value"),
+    text,
   );
   return item;
 }

@@ -104,35 +104,6 @@ export function withResponse(prompt, whole) {
 }
 
 /**
- * One state per cell, row by row: `[query, key]`. `rows` and `columns` below the length sample it.
- * @param {Segment[]} segments
- * @param {{mask?: string, window?: number|null, rows?: number, columns?: number}} [options]
- * @returns {Uint8Array}
- */
-export function maskStates(segments, options = {}) {
-  const length = totalLength(segments);
-  const rows = options.rows ?? length;
-  const columns = options.columns ?? length;
-  const window = options.window ?? Infinity;
-  const states = new Uint8Array(rows * columns);
-  /** First cell whose position (the middle of what it covers) is `position` or later.
-   * @param {number} position */
-  const column = (position) =>
-    columns === length ? position : Math.max(0, Math.ceil((position * columns) / length - 0.5));
-  for (let row = 0; row < rows; row++) {
-    const query = rows === length ? row : Math.floor(((row + 0.5) * length) / rows);
-    const offset = row * columns;
-    const segment = segments[segmentAt(segments, query)];
-    if (options.mask !== "causal" && segment.attention === "bidirectional") {
-      states.fill(ADDED, offset + column(segment.start), offset + column(segment.stop));
-    }
-    const first = Math.max(0, query - window + 1);
-    states.fill(CAUSAL, offset + column(first), offset + column(query + 1));
-  }
-  return states;
-}
-
-/**
  * The state of one cell.
  * @param {Segment[]} segments @param {number} query @param {number} key
  * @param {{mask?: string, window?: number|null}} [options]

@@ -10,7 +10,7 @@ import { totalLength } from "./segments.js";
 /** @typedef {{name: string, title: string, segments: Segment[]}} Preset */
 
 /** The name of the preset that holds the chat template's segments. */
-export const TEMPLATE = "segment";
+const TEMPLATE = "segment";
 /** How long a click waits for the second one before it goes to Python, in milliseconds. */
 const PATIENCE = 350;
 
@@ -26,6 +26,8 @@ export class StripEditor {
     /** Whether the last change came from a drag in another view. */
     this.following = false;
     this.own = false;
+    /** The name of the preset that was chosen last: two may be the same segments. */
+    this.chosen = "";
     this.timer = 0;
     this.saveSoon = scope.frame(() => save(model));
     scope.undo.push(() => clearTimeout(this.timer));
@@ -54,7 +56,20 @@ export class StripEditor {
 
   /** The preset in force; undefined where the segments were edited. */
   get preset() {
-    return this.presets.find((preset) => sameSegments(preset.segments, this.segments));
+    const same = this.presets.filter((preset) => sameSegments(preset.segments, this.segments));
+    return same.find(({ name }) => name === this.chosen) ?? same[0];
+  }
+
+  /** The preset that the reset button restores, if there is one. */
+  get template() {
+    return this.presets.find(({ name }) => name === TEMPLATE);
+  }
+
+  /** @param {Preset|undefined} preset */
+  choose(preset) {
+    if (!preset) return;
+    this.chosen = preset.name;
+    this.edit(preset.segments);
   }
 
   /**

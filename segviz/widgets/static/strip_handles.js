@@ -1,6 +1,6 @@
 // @ts-check
 /** The handles at the boundaries: dragged, moved by keys, merged. */
-import { colorClass, grow, node } from "./common.js";
+import { colorClass, grow, isolated, node } from "./common.js";
 import { boundaryAt } from "./geometry.js";
 import { mergeAt, moveBoundary, totalLength } from "./segments.js";
 
@@ -11,6 +11,8 @@ import { mergeAt, moveBoundary, totalLength } from "./segments.js";
 
 /** A click that split a segment put a handle under the pointer: its second half merges nothing. */
 const SETTLED = 500;
+/** How far left of the boundary a handle begins, in pixels: where its bar is in the style sheet. */
+const BEFORE = 3;
 
 /**
  * @param {Scope} scope @param {StripEditor} editor
@@ -20,10 +22,13 @@ const SETTLED = 500;
 export function makeHandles(scope, editor, { root, text, layer, boxes, say }) {
   /** @type {HTMLElement[]} */
   const handles = [];
-  /** @type {{index: number, pointer: number, base: Segment[], x: number, y: number}|null} */
+  /** `x`, `y`: where the boundary is wanted. `off`: how far from it the handle was taken.
+   * @type {{index: number, pointer: number, base: Segment[], x: number, y: number, off: number}|null} */
   let drag = null;
   let splitTime = 0;
   const scrollOn = scope.frame(scroll);
+  // Python waits for the end of a drag: a view that goes ends it.
+  scope.undo.push(() => endDrag());
 
   /** @param {number} index */
   function makeHandle(index) {
@@ -38,15 +43,16 @@ export function makeHandles(scope, editor, { root, text, layer, boxes, say }) {
       handle.setPointerCapture(event.pointerId);
       handle.focus({ preventScroll: true });
       event.preventDefault();
-      const { clientX: x, clientY: y, pointerId: pointer } = event;
-      drag = { index, pointer, base: editor.segments, x, y };
+      const { clientX, clientY: y, pointerId: pointer } = event;
+      const off = clientX - handle.getBoundingClientRect().left - BEFORE;
+      drag = { index, pointer, base: editor.segments, x: clientX - off, y, off };
       root.classList.add("sv-dragging");
       handle.classList.add("sv-active");
       editor.hold();
     });
     scope.dom(handle, "pointermove", (event) => {
       if (drag?.index !== index || drag.pointer !== event.pointerId) return;
-      drag.x = event.clientX;
+      drag.x = event.clientX - drag.off;
       drag.y = event.clientY;
       follow();
       scrollOn();
@@ -98,7 +104,7 @@ export function makeHandles(scope, editor, { root, text, layer, boxes, say }) {
     if (cancelled) editor.edit(base);
     editor.release();
     const after = editor.segments[index + 1];
-    if (after) say(`${after.name} starts at token ${after.start} now`);
+    if (after) say(`${isolated(after.name)} starts at token ${after.start} now`);
   }
 
   /** @param {number} index */
@@ -107,7 +113,8 @@ export function makeHandles(scope, editor, { root, text, layer, boxes, say }) {
     const next = mergeAt(current, index);
     if (next === current) return;
     editor.edit(next);
-    say(`${current[index].name} and ${current[index + 1].name} are merged`);
+    const [first, second] = current.slice(index).map(({ name }) => isolated(name));
+    say(`${first} and ${second} are merged`);
     if (next.length > 1) handles[Math.min(index, next.length - 2)].focus({ preventScroll: true });
     else text.focus({ preventScroll: true });
   }
@@ -168,15 +175,15 @@ function paintHandle(handle, segments, index, box, token, active) {
   const [before, after] = [segments[index - 1], segments[index]];
   const className = `sv-handle ${colorClass(index)}${active ? " sv-active" : ""}`;
   if (handle.className !== className) handle.className = className;
-  handle.style.transform = `translate(${box.left - 7}px, ${box.top - 3}px)`;
+  handle.style.transform = `translate(${box.left - BEFORE}px, ${box.top - 3}px)`;
   handle.style.height = `${box.height + 6}px`;
   /** @type {Record<string, string>} */
   const attributes = {
-    "aria-label": `Boundary between ${before.name} and ${after.name}`,
+    "aria-label": `Boundary between ${isolated(before.name)} and ${isolated(after.name)}`,
     "aria-valuemin": String(before.start + 1),
     "aria-valuemax": String(after.stop - 1),
     "aria-valuenow": String(after.start),
-    "aria-valuetext": `before token ${after.start}, ${token}`,
+    "aria-valuetext": `before token ${after.start}, ${isolated(token)}`,
   };
   for (const [name, value] of Object.entries(attributes)) {
     if (handle.getAttribute(name) !== value) handle.setAttribute(name, value);

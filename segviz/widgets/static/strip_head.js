@@ -2,7 +2,7 @@
 /** What stands above the tokens: the hint or read-out, the pinned query, the controls, the help. */
 import { node, setText } from "./common.js";
 import { button, select } from "./controls.js";
-import { TEMPLATE } from "./strip_editor.js";
+import { sameSegments } from "./history.js";
 import { rampGradient } from "./strip_shade.js";
 
 /** @typedef {import("./common.js").Scope} Scope */
@@ -60,14 +60,10 @@ export function makeHead(scope, editor, actions) {
 /** @param {Scope} scope @param {StripEditor} editor */
 function makeBar(scope, editor) {
   const element = node("div", "sv-controls", { role: "toolbar", "aria-label": "Edit the segments" });
-  const presets = select(scope, "preset", "Segments ready-made for this prompt", [], (name) => {
-    const preset = editor.presets.find((one) => one.name === name);
-    if (preset) editor.edit(preset.segments);
+  const presets = select(scope, "preset", "", [], (name) => {
+    editor.choose(editor.presets.find((one) => one.name === name));
   });
-  const reset = button(scope, "Reset", "", () => {
-    const template = editor.presets.find((one) => one.name === TEMPLATE);
-    if (template) editor.edit(template.segments);
-  });
+  const reset = button(scope, "Reset", "", () => editor.choose(editor.template));
   const undo = button(scope, "↶", "Undo (Ctrl-Z)", () => editor.undo());
   const redo = button(scope, "↷", "Redo (Ctrl-Shift-Z)", () => editor.redo());
   element.append(presets.element, reset, undo, redo);
@@ -75,7 +71,7 @@ function makeBar(scope, editor) {
 
   function update() {
     const all = editor.presets;
-    const options = all.map(({ name, title }) => ({ value: name, text: title || name }));
+    const options = all.map(({ name, title }) => ({ value: name, text: name, title }));
     const key = JSON.stringify(options);
     if (key !== filled) {
       filled = key;
@@ -85,11 +81,12 @@ function makeBar(scope, editor) {
       edited.hidden = edited.disabled = true;
     }
     presets.element.hidden = all.length < 2;
-    presets.show(editor.preset?.name ?? "");
-    const template = all.find((one) => one.name === TEMPLATE);
+    const { preset, template } = editor;
+    presets.show(preset?.name ?? "");
+    presets.element.title = preset?.title ?? "Segments ready-made for this prompt";
     reset.hidden = !template;
     reset.title = `Back to: ${template?.title || "the chat template's segments"}`;
-    allow(reset, editor.preset !== template);
+    allow(reset, !template || !sameSegments(template.segments, editor.segments));
     allow(undo, editor.canUndo);
     allow(redo, editor.canRedo);
   }

@@ -1,6 +1,6 @@
 // @ts-check
 /** The names of the segments above their first tokens: a click toggles, a double-click renames. */
-import { colorClass, grow, node, setText } from "./common.js";
+import { colorClass, grow, isolated, node, setText } from "./common.js";
 import { renameSegment, toggleAttention } from "./segments.js";
 
 /** @typedef {import("./common.js").Scope} Scope */
@@ -26,16 +26,20 @@ export function makeLabels(scope, editor, layer, say) {
     commit: (index, name) => {
       if (!editor.segments[index]) return;
       editor.edit(renameSegment(editor.segments, index, name));
-      say(`the segment is called ${editor.segments[index].name} now`);
+      say(`the segment is called ${isolated(editor.segments[index].name)} now`);
     },
-    left: (index) => labels[index]?.focus({ preventScroll: true }),
+    left: () => opener?.focus({ preventScroll: true }),
   });
   layer.append(input.element);
+  /** What had the focus before a name was typed. @type {HTMLElement|null} */
+  let opener = null;
 
-  /** @param {number} index */
-  function rename(index) {
+  /** @param {number} index @param {HTMLElement} from where the focus goes back to */
+  function rename(index, from) {
     const segment = editor.segments[index];
-    if (segment) input.open(index, segment.name);
+    if (!segment) return;
+    opener = from;
+    input.open(index, segment.name);
   }
 
   /** @param {number} index */
@@ -51,15 +55,15 @@ export function makeLabels(scope, editor, layer, say) {
       before = editor.history;
       const next = toggleAttention(editor.segments, index);
       editor.edit(next, { patient: event.detail > 0 });
-      say(`${next[index]?.name} is ${next[index]?.attention} now`);
+      say(`${isolated(next[index]?.name ?? "")} is ${next[index]?.attention} now`);
     });
     scope.dom(label, "dblclick", () => {
       editor.withdraw(before);
-      rename(index);
+      rename(index, label);
     });
     scope.dom(label, "keydown", (event) => {
       if (event.key !== "F2" && event.key !== "Enter") return;
-      rename(index);
+      rename(index, label);
       event.preventDefault();
       event.stopPropagation();
     });
@@ -93,7 +97,7 @@ function paintLabel(label, segment, index, { left, top, width }) {
   setText(/** @type {HTMLElement} */ (label.firstChild), KINDS[segment.attention]);
   setText(/** @type {HTMLElement} */ (label.lastChild), segment.name);
   const title =
-    `${segment.name}: tokens ${segment.start} to ${segment.stop - 1}, ${segment.attention}. ` +
+    `${isolated(segment.name)}: tokens ${segment.start} to ${segment.stop - 1}, ${segment.attention}. ` +
     `Click to make it ${other}; double-click, Enter or F2 to rename it.`;
   if (label.title === title) return;
   label.title = title;
@@ -103,7 +107,7 @@ function paintLabel(label, segment, index, { left, top, width }) {
 /**
  * The field a segment is renamed in: one for all.
  * @param {Scope} scope
- * @param {{commit: (index: number, name: string) => void, left: (index: number) => void}} actions
+ * @param {{commit: (index: number, name: string) => void, left: () => void}} actions
  */
 function makeInput(scope, actions) {
   const element = /** @type {HTMLInputElement} */ (
@@ -118,7 +122,7 @@ function makeInput(scope, actions) {
     const [at, name] = [index, element.value.trim()];
     index = -1;
     if (commit && name) actions.commit(at, name);
-    if (back) actions.left(at);
+    if (back) actions.left();
     element.hidden = true;
   }
   scope.dom(element, "blur", () => close(true));

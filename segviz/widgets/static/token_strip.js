@@ -1,6 +1,6 @@
 // @ts-check
 /** The prompt as running text, coloured by segment, with a handle at every boundary. */
-import { mount, node, quoted, setText, tell, tellHover } from "./common.js";
+import { isolated, mount, node, quoted, setText, tell, tellHover } from "./common.js";
 import { placeLabels, tokenBeside } from "./geometry.js";
 import { canSplit, segmentAt, splitAt, totalLength } from "./segments.js";
 import { StripEditor } from "./strip_editor.js";
@@ -89,8 +89,11 @@ function renderStrip({ model, el }) {
       segments.map((segment) => 20 + 6.6 * segment.name.length),
       width - 4,
     );
+    const held = text.querySelector(".sv-label:focus, .sv-handle:focus");
     labels.paint(places, tokens.boxes);
     handles.paint();
+    // What had the focus may be gone: the keys go on with the tokens.
+    if (held instanceof HTMLElement && held.hidden) text.focus({ preventScroll: true });
   }
 
   /** @param {number} index */
@@ -101,7 +104,7 @@ function renderStrip({ model, el }) {
     const segment = editor.segments[segmentAt(editor.segments, index)];
     const token = `${shade ? `${shownValue(shade, index)} on ` : ""}${name(index)}`;
     const split = canSplit(editor.segments, index) ? " · click to split before it" : "";
-    head.read(`${token}${segment ? ` · ${segment.name}` : ""}${split}`);
+    head.read(`${token}${segment ? ` · ${isolated(segment.name)}` : ""}${split}`);
     tokens.elements[index].title = `${token}${split}`;
     return token;
   }
@@ -112,7 +115,8 @@ function renderStrip({ model, el }) {
     if (!canSplit(current, position)) return;
     handles.splitMade();
     editor.edit(splitAt(current, position));
-    say(`${current[segmentAt(current, position)].name} is split before token ${position}`);
+    const whole = current[segmentAt(current, position)];
+    say(`${isolated(whole.name)} is split before token ${position}`);
   }
 
   /** @param {number} next */
@@ -168,7 +172,7 @@ function renderStrip({ model, el }) {
     " ": () => split(caret),
     Delete: () => mergeBefore(caret),
     Backspace: () => mergeBefore(caret),
-    F2: () => labels.rename(Math.max(0, segmentAt(editor.segments, caret))),
+    F2: () => labels.rename(Math.max(0, segmentAt(editor.segments, caret)), text),
   };
 
   /** Merges where a segment starts. @param {number} position */
@@ -204,7 +208,10 @@ function renderStrip({ model, el }) {
     event.stopPropagation();
   });
   scope.dom(text, "click", (event) => {
-    if (tokenOf(event) >= 0) split(tokenOf(event));
+    if (tokenOf(event) < 0) return;
+    caret = tokenOf(event);
+    tokens.mark("data-caret", caret);
+    split(caret);
   });
   scope.dom(text, "pointerover", (event) => {
     const index = tokenOf(event);

@@ -1,0 +1,101 @@
+"""The page of a session: an explorer that works without a kernel, and its picture."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from segviz.comparison import Comparison
+from segviz.explorer import showing
+from segviz.looks import VIEWS, Looker, Wanted
+from segviz.runs import answer_of
+from segviz.widgets import ExplorerView
+
+if TYPE_CHECKING:
+    from segviz.session import Session
+
+CHANGED_MOST = 3
+"""Heads in full resolution besides the chosen one, unless others are asked for."""
+
+_SHARED = (
+    "layer", "head", "view", "reduce", "panels", "layers", "heads", "kv_heads", "title",
+)  # fmt: skip
+
+
+class SessionFront:
+    """Draws a session: as the picture of one of its views, and as a page of its own.
+
+    Args:
+        session: has the numbers.
+        view: shows them.
+    """
+
+    def __init__(self, session: Session, view: ExplorerView) -> None:
+        self._session = session
+        self._view = view
+
+    def png(self) -> bytes:
+        """The view as a picture."""
+        return self._view.png()
+
+    def html(self, heads: Sequence[tuple[int, int]] | None) -> str:
+        """A self-contained page; see :meth:`segviz.Session.to_html`."""
+        wanted = self._session.wanted()
+        kept = _heads(wanted, heads)
+        view = self._stored(wanted)
+        try:
+            _keep(view, wanted, kept, Looker(self._session.model))
+            return view.to_html(title=f"segviz: {self._session.model.name}")
+        finally:
+            view.close()
+
+    def _stored(self, wanted: Wanted) -> ExplorerView:
+        """A view of its own, set like the one that is shown."""
+        session, shown = self._session, self._view
+        view = ExplorerView(
+            session.prompt.tokens,
+            wanted.segmentation,
+            status="saved page",
+            **{name: getattr(shown, name) for name in _SHARED},
+        )
+        view.answer.untuned = view.compare.untuned = shown.answer.untuned
+        for name in ("merge", "scale", "hide_first", "normalize"):
+            setattr(view.attention, name, getattr(shown.attention, name))
+        showing.show_source(view.prompt, session.prompt)
+        showing.show_presets(view.strip, session.presets)
+        for mask, trace in wanted.traces.items():
+            showing.show_answer(view.answer, mask, answer_of(trace))
+        return view
+
+
+def _heads(wanted: Wanted, heads: Sequence[tuple[int, int]] | None) -> list[tuple[int, int | str]]:
+    """The heads to keep in full resolution, the chosen one last."""
+    shown = wanted.traces["segment"]
+    if heads is None:
+        changed = Comparison(**wanted.traces).largest_difference()
+        order = np.argsort(-changed, axis=None)[:CHANGED_MOST]
+        heads = [divmod(int(index), shown.heads) for index in order]
+    for layer, head in heads:
+        shown.tiles(layer, head)  # raises what there is to say of a head that does not exist
+    chosen = (wanted.layer, wanted.head)
+    return [*(head for head in dict.fromkeys(heads) if head != chosen), chosen]
+
+
+def _keep(
+    view: ExplorerView, wanted: Wanted, heads: Sequence[tuple[int, int | str]], looker: Looker
+) -> None:
+    """Store all that the page may be asked for; what is shown at first comes last."""
+    for name in sorted(VIEWS, key=lambda name: name == wanted.view):
+        for look in looker.looks(replace(wanted, view=name, panels=frozenset({"heads"}))):
+            showing.show(view, look)
+        view.grid.keep(name)
+    for layer, head in heads:
+        for name in sorted(VIEWS, key=lambda name: name == wanted.view):
+            one = replace(wanted, layer=layer, head=head, view=name, panels=frozenset({"compare"}))
+            for look in looker.looks(one):
+                showing.show(view, look)
+            view.attention.keep(f"{name} {layer} {head}")
+        view.compare.keep(f"{layer} {head}")

@@ -1,0 +1,132 @@
+"""Showing: what a session has computed, put into the views that show it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from segviz.looks import Contrast, Flows, LayerLook, Look, Parting, Pattern
+from segviz.prompts import PRESETS
+from segviz.receipt import HeadCheck
+from segviz.widgets.segmented import segment_dicts
+
+if TYPE_CHECKING:
+    from segviz.prompts import Prompt
+    from segviz.runs import Answer
+    from segviz.segments import Segmentation
+    from segviz.trace import MaskKind
+    from segviz.widgets import (
+        AnswerView,
+        CompareView,
+        ExplorerView,
+        HeadGrid,
+        PromptView,
+        TokenStrip,
+    )
+
+_VIEWS = {
+    "causal": "causal mask",
+    "segment": "segment mask",
+    "difference": "segment minus causal",
+}
+
+
+def head_name(layer: int, head: int | str) -> str:
+    """What is looked at, for headings.
+
+    >>> head_name(3, 5), head_name(3, "mean")
+    ('Layer 3, head 5', 'Layer 3, mean of heads')
+    """
+    return f"Layer {layer}, " + (f"{head} of heads" if isinstance(head, str) else f"head {head}")
+
+
+def show(view: ExplorerView, look: Look) -> None:
+    """Something that was computed, where it belongs."""
+    match look:
+        case Pattern():
+            show_pattern(view, look)
+        case HeadCheck():
+            view.receipt.show(look)
+        case LayerLook():
+            show_layer(view.grid, look)
+        case Contrast():
+            show_contrast(view.compare, look)
+        case Flows():
+            names = [segment.name for segment in view.strip.segmentation.segments]
+            view.compare.show_flows(look.by_scope, names)
+        case Parting():
+            show_parting(view.compare, look)
+
+
+def show_pattern(view: ExplorerView, pattern: Pattern) -> None:
+    """The chosen head's pattern, in the attention view; the mask covers the same positions."""
+    view.show(
+        pattern.tiles,
+        tokens=pattern.tokens,
+        segmentation=pattern.segmentation,
+        prompt_length=pattern.prompt_length,
+        kind="diverging" if pattern.view == "difference" else "sequential",
+        title=f"{head_name(pattern.layer, pattern.head)}: {_VIEWS[pattern.view]}",
+    )
+
+
+def show_layer(grid: HeadGrid, look: LayerLook) -> None:
+    """All heads of a layer, in the head grid."""
+    kind = "diverging" if look.view == "difference" else "sequential"
+    grid.show_layer(look.layer, look.thumbnails, look.summaries, kind)
+
+
+def show_contrast(compare: CompareView, contrast: Contrast) -> None:
+    """The chosen head under both masks, in the compare view."""
+    difference = contrast.difference
+    compare.show_patterns(
+        causal=contrast.causal.tiles,
+        segment=contrast.segment.tiles,
+        difference=difference.tiles,
+        tokens=difference.tokens,
+        segmentation=difference.segmentation,
+        prompt_length=difference.prompt_length,
+        title=head_name(difference.layer, difference.head),
+    )
+
+
+def show_parting(compare: CompareView, parting: Parting) -> None:
+    """Where the answers part, in the compare view."""
+    compare.show_parting(
+        divergence=parting.divergence,
+        exact=parting.exact,
+        position=parting.position,
+        parted=parting.parted,
+        next_tokens=parting.next_tokens,
+        tokens=parting.tokens,
+        segmentation=parting.segmentation,
+        prompt_length=parting.prompt_length,
+    )
+
+
+def show_answer(view: AnswerView, mask: MaskKind, answer: Answer) -> None:
+    """An answer, as far as it has come."""
+    view.set(
+        mask,
+        answer.tokens,
+        state=answer.state,
+        note=answer.note,
+        probabilities=answer.probabilities,
+        top=answer.top,
+    )
+
+
+def show_source(view: PromptView, prompt: Prompt) -> None:
+    """What the prompt was made of, in the prompt view."""
+    with view.hold_sync():
+        view.kind = prompt.kind
+        view.messages = [dict(message) for message in prompt.messages or ()]
+        view.text = "" if prompt.kind == "chat" else prompt.text
+        view.note = f"{prompt.length} tokens"
+
+
+def show_presets(strip: TokenStrip, presets: dict[str, Segmentation]) -> None:
+    """The segmentations to choose from, in the strip."""
+    strip.presets = [
+        {"name": name, "title": PRESETS[name], "segments": segment_dicts(segmentation)}
+        for name, segmentation in presets.items()
+    ]
