@@ -14,7 +14,7 @@ import numpy as np
 
 from segviz.labels import is_special
 from segviz.segments import Segmentation
-from segviz.tiles import Tiles, pooled
+from segviz.tiles import ArrayTiles, Tiles, pooled
 
 _PIECE = re.compile(r"\[(\d+)/\d+\]$")
 # Thai, Lao, Burmese, Khmer, Japanese and Chinese put no space between words; and their punctuation.
@@ -86,10 +86,10 @@ def merged(
     Returns:
         float32 ``[row, column]``, and bool visibility: True where any cell of the group is.
     """
-    masses, seen = _columns_merged(values, visible, column_starts)
-    counts = np.diff(row_starts, append=len(values))
-    means = np.add.reduceat(masses, row_starts, axis=0) / counts[:, None]
-    return means.astype(np.float32), np.logical_or.reduceat(seen, row_starts, axis=0)
+    shown = np.where(visible, values, 0).astype(np.float32)
+    tiles = MergedTiles(ArrayTiles(shown, visible), row_starts, column_starts)
+    rows, columns = (slice(0, side) for side in tiles.shape)
+    return tiles.tile(rows, columns)
 
 
 class MergedTiles:
@@ -137,11 +137,14 @@ class MergedTiles:
         seen = np.zeros(masses.shape, bool)
         queries = slice(int(edges[0]), int(edges[-1]))
         for part in _blocks(queries, 1, keys.stop - keys.start):
-            sums, some = _columns_merged(*self._tiles.tile(part, keys), starts)
+            values, visible = self._tiles.tile(part, keys)
+            # In float32, which is quick, and exact enough: numpy adds neighbours in pairs.
+            sums = np.add.reduceat(values, starts, axis=1)
+            some = np.logical_or.reduceat(visible, starts, axis=1)
             groups = np.searchsorted(edges, np.arange(part.start, part.stop), side="right") - 1
             first, last = groups[0], groups[-1] + 1
             firsts = np.searchsorted(groups, np.arange(first, last))
-            masses[first:last] += np.add.reduceat(sums, firsts, axis=0)
+            masses[first:last] += np.add.reduceat(sums, firsts, axis=0, dtype=np.float64)
             seen[first:last] |= np.logical_or.reduceat(some, firsts, axis=0)
         return (masses / np.diff(edges)[:, None]).astype(np.float32), seen
 
@@ -165,14 +168,6 @@ def _is_later_piece(before: str, token: str) -> bool:
     """Whether a token goes on with a character that the token before it began."""
     number, last = _PIECE.search(token), _PIECE.search(before)
     return number is not None and last is not None and int(number[1]) == int(last[1]) + 1
-
-
-def _columns_merged(
-    values: np.ndarray, visible: np.ndarray, starts: np.ndarray
-) -> tuple[np.ndarray, np.ndarray]:
-    """Columns summed, in float64: thousands of small numbers."""
-    masses = np.add.reduceat(np.where(visible, values, 0.0), starts, axis=1, dtype=np.float64)
-    return masses, np.logical_or.reduceat(visible, starts, axis=1)
 
 
 def _blocks(rows: slice, step: int, width: int) -> Iterator[slice]:

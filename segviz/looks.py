@@ -211,7 +211,7 @@ class Looker:
         if "heads" in wanted.panels:
             for layer in wanted.layers:
                 key = (wanted.version, wanted.view)
-                yield from self._once(f"layer {layer}", key, partial(layer_look, wanted, layer))
+                yield from self._once(f"layer {layer}", key, partial(self._layer, wanted, layer))
 
     def _once(self, slot: str, key: Hashable, compute: Any) -> Iterator[Look]:
         if self._taken.get(slot) != key:
@@ -237,6 +237,22 @@ class Looker:
         else:
             head = by_layer
         return Flows({"head": head, "layer": by_layer, "model": by_model})
+
+    def _layer(self, wanted: Wanted, layer: int) -> LayerLook:
+        """Pictures and numbers of all heads of a layer."""
+        version, shown = wanted.version, wanted.traces[wanted.shown]
+        summaries = self._cached(
+            f"{wanted.shown} {layer}", version, lambda: shown.layer_summaries(layer)
+        )
+        pictured: Trace | Comparison = shown
+        if len(wanted.traces) > 1:
+            comparison = Comparison(**wanted.traces)
+            changed = partial(comparison.layer_largest_difference, layer)
+            largest = self._cached(f"largest {layer}", version, changed)
+            summaries = {**summaries, "largest difference": largest}
+            pictured = comparison if wanted.view == "difference" else shown
+        thumbnails = pictured.layer_thumbnails(layer, THUMBNAIL)
+        return LayerLook(version, wanted.view, layer, thumbnails, summaries)
 
     def _parting(self, wanted: Wanted) -> Parting:
         causal, segment = wanted.traces["causal"], wanted.traces["segment"]
@@ -270,20 +286,6 @@ def pattern(wanted: Wanted, view: View) -> Pattern:
 def contrast(wanted: Wanted) -> Contrast:
     """The chosen head's pattern under all views."""
     return Contrast(*(pattern(wanted, view) for view in VIEWS))
-
-
-def layer_look(wanted: Wanted, layer: int) -> LayerLook:
-    """Pictures and numbers of all heads of a layer, under the wanted view."""
-    shown = wanted.traces[wanted.shown]
-    summaries = dict(shown.layer_summaries(layer))
-    comparison = Comparison(**wanted.traces) if len(wanted.traces) > 1 else None
-    if comparison is not None:
-        summaries["largest difference"] = comparison.layer_largest_difference(layer)
-    if wanted.view == "difference" and comparison is not None:
-        thumbnails = comparison.layer_thumbnails(layer, THUMBNAIL)
-    else:
-        thumbnails = shown.layer_thumbnails(layer, THUMBNAIL)
-    return LayerLook(wanted.version, wanted.view, layer, thumbnails, summaries)
 
 
 def parting(comparison: Comparison, segmentation: Segmentation) -> Parting:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import math
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -66,22 +67,24 @@ def checked_settings(given: Mapping[str, Any]) -> dict[str, Any]:
             f"decoding: unknown {', '.join(sorted(unknown))}; allowed are {', '.join(DEFAULTS)}"
         )
     settings = {**DEFAULTS, **given}
-    if not (_is_number(settings["temperature"]) and settings["temperature"] > 0):
-        raise ValueError(
-            f"decoding: temperature is {settings['temperature']!r}; it is a number above 0"
-        )
-    if not (_is_number(settings["top_p"]) and 0 < settings["top_p"] <= 1):
-        raise ValueError(
-            f"decoding: top_p is {settings['top_p']!r}; it is a number above 0, at most 1"
-        )
-    for name in ("max_new_tokens", "seed"):
-        value = settings[name]
-        if name == "seed" and value is None:
-            continue
-        if isinstance(value, bool) or not isinstance(value, int) or value < 0:
-            raise ValueError(f"decoding: {name} is {value!r}; it is an integer, 0 or more")
+    for name, (allowed, words) in _RULES.items():
+        if not allowed(settings[name]):
+            raise ValueError(f"decoding: {name} is {settings[name]!r}; it is {words}")
     return settings
 
 
-def _is_number(value: object) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool)
+def _is_whole(value: Any) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and value >= 0
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+
+
+_RULES: Mapping[str, tuple[Callable[[Any], bool], str]] = {
+    "max_new_tokens": (_is_whole, "an integer, 0 or more"),
+    "do_sample": (lambda value: isinstance(value, bool), "True or False"),
+    "temperature": (lambda value: _is_number(value) and value > 0, "a number above 0"),
+    "top_p": (lambda value: _is_number(value) and 0 < value <= 1, "a number above 0, at most 1"),
+    "seed": (lambda value: value is None or _is_whole(value), "an integer, 0 or more, or None"),
+}

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterable, Mapping, Sequence
 from numbers import Real
 from typing import Any
@@ -13,15 +12,6 @@ from segviz.labels import is_special, readable
 
 LIKELIEST = 10
 """Likely tokens kept in place of each token; further ones are left out."""
-DECODING: Mapping[str, Any] = {
-    "max_new_tokens": 16,
-    "do_sample": False,
-    "temperature": 1.0,
-    "top_p": 1.0,
-    "seed": None,
-}
-"""Greedy unless told otherwise. A seed of None: whoever runs the model draws one."""
-
 _LARGEST = 1.001
 """Rounding in float32 may lead a little beyond 1."""
 
@@ -121,39 +111,3 @@ def likely_message(
         "special": [index for token, index in numbers.items() if is_special(token)],
     }
     return content, [chosen, own, tokens_there, there]
-
-
-def checked_decoding(given: Mapping[str, Any]) -> dict[str, Any]:
-    """Decoding settings, completed with the defaults.
-
-    >>> checked_decoding({"do_sample": True})["temperature"]
-    1.0
-
-    Raises:
-        ValueError: an unknown name, or a value out of range.
-    """
-    unknown = set(given) - set(DECODING)
-    if unknown:
-        raise ValueError(
-            f"decoding: unknown {', '.join(sorted(unknown))}; allowed are {', '.join(DECODING)}"
-        )
-    settings = {**DECODING, **given}
-    rules = {
-        "max_new_tokens": (_whole, "an integer, 0 or more"),
-        "do_sample": (lambda value: isinstance(value, bool), "True or False"),
-        "temperature": (lambda value: _number(value) and value > 0, "a number above 0"),
-        "top_p": (lambda value: _number(value) and 0 < value <= 1, "a number above 0, at most 1"),
-        "seed": (lambda value: value is None or _whole(value), "an integer, 0 or more, or None"),
-    }
-    for name, (allowed, words) in rules.items():
-        if not allowed(settings[name]):
-            raise ValueError(f"decoding: {name} is {settings[name]!r}; it is {words}")
-    return settings
-
-
-def _whole(value: Any) -> bool:
-    return isinstance(value, int) and not isinstance(value, bool) and value >= 0
-
-
-def _number(value: Any) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)

@@ -7,13 +7,12 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal, get_args
 
 import traitlets
 
+from segviz.sampling import DEFAULTS, checked_settings
 from segviz.widgets import assets
 from segviz.widgets.answer_parts import (
-    DECODING,
     LIKELIEST,
     Likely,
     answer_to_json,
-    checked_decoding,
     checked_probabilities,
     checked_top,
     likely_message,
@@ -64,7 +63,7 @@ class AnswerView(View):
         default_value=True, help="Whether tokens are coloured by their probability."
     ).tag(sync=True)
     decoding = traitlets.Dict(
-        dict(DECODING), help="max_new_tokens, do_sample, temperature, top_p, seed of the answers."
+        dict(DEFAULTS), help="max_new_tokens, do_sample, temperature, top_p, seed of the answers."
     ).tag(sync=True)
     can_run = traitlets.Bool(
         help="Whether somebody answers “Run again” and the decoding controls."
@@ -130,7 +129,7 @@ class AnswerView(View):
     @traitlets.validate("decoding")
     def _valid_decoding(self, proposal: Mapping[str, Any]) -> dict[str, Any]:
         try:
-            return checked_decoding(proposal["value"])
+            return checked_settings(proposal["value"])
         except ValueError as error:
             raise traitlets.TraitError(str(error)) from error
 

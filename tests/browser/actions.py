@@ -18,6 +18,26 @@ def cell_color(root: Any, view: str, row: int, column: int) -> list[int]:
     return root.evaluate(CELL, [view, row, column])
 
 
+CELLS = """(root, view) => {
+  const canvas = root.querySelector(`${view} canvas.sv-image`);
+  const { rows, columns } = root.querySelector(`${view} .sv-matrix`).dataset;
+  const { width, height } = canvas;
+  const pixels = canvas.getContext("2d").getImageData(0, 0, width, height).data;
+  const middle = (index, count, side) => Math.floor(((index + 0.5) * side) / count);
+  return Array.from({ length: rows }, (_, row) =>
+    Array.from({ length: columns }, (_, column) => {
+      const at = 4 * (middle(row, rows, height) * width + middle(column, columns, width));
+      return [...pixels.subarray(at, at + 4)];
+    }),
+  );
+}"""
+
+
+def cell_colors(root: Any, view: str) -> list[list[list[int]]]:
+    """RGBA in the middle of every cell of a matrix that is in sight as a whole."""
+    return root.evaluate(CELLS, view)
+
+
 def hover_cell(root: Any, view: str, row: int, column: int) -> None:
     """Put the pointer on a matrix cell."""
     plot = root.locator(f"{view} .sv-plot")

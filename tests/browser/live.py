@@ -151,7 +151,9 @@ class LivePage:
             id_: {"state": _state(one.get_state()), "source": str(one._esm)}
             for id_, one in self._views.items()
         }
-        styles = "\n".join(dict.fromkeys(str(one._css) for one in self._views.values()))
+        styles = "\n".join(
+            dict.fromkeys(str(getattr(one, "_css", "")) for one in self._views.values())
+        )
         data = json.dumps({"root": view.model_id, "views": views}).replace("<", "\\u003c")
         path.write_text(_PAGE % (styles, data), encoding="utf-8")
         self.page.goto(path.as_uri())

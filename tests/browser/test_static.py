@@ -143,17 +143,17 @@ def test_hover_names_the_cell_and_marks_the_others(static_page):
     hover_cell(root, ".sv-mask", 6, 8)
     settle(page)
     read = page.locator(".sv-mask .sv-readout")
-    assert read.inner_text() == (
-        "query 6 “ Who” · key 8 “ Anna” · newly visible through the segment mask"
+    assert read.text_content() == (
+        "query 6 “ Who” (user) · key 8 “ Anna” (user) · added by the segment mask"
     )
     assert page.locator("[data-token='6'][data-query]").count() == 1
     assert page.locator("[data-token='8'][data-key]").count() == 1
     hover_cell(root, ".sv-attention", 1, 7)
-    assert "masked" in page.locator(".sv-attention .sv-readout").inner_text()
+    assert "masked" in page.locator(".sv-attention .sv-readout").text_content()
     page.mouse.move(2, 2)
     settle(page)
     assert page.locator("[data-query]").count() == 0
-    assert page.locator(".sv-attention .sv-readout").inner_text() == ""
+    assert page.locator(".sv-attention .sv-readout").text_content() == ""
 
 
 def test_many_tokens_stay_fluent(static_page):

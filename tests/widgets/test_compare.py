@@ -1,4 +1,4 @@
-"""The compare and receipt views' Python side: what is sent, answered, and refused."""
+"""The compare view's Python side: what is sent, answered, and refused."""
 
 from __future__ import annotations
 
@@ -9,10 +9,9 @@ import pytest
 from traitlets import TraitError
 
 from segviz.masks import causal_mask, segment_mask
-from segviz.receipt import HeadCheck
 from segviz.segments import Segment, Segmentation
 from segviz.tiles import ArrayTiles
-from segviz.widgets import CompareView, ReceiptView, View
+from segviz.widgets import CompareView, View
 from segviz.widgets.compare_parts import likely_rows
 from segviz.widgets.scale import table
 
@@ -329,62 +328,3 @@ class TestView:
             divergence=np.arange(5), position=2, parted=False, next_tokens=LIKELY, exact=False
         )
         assert len(view.png() or b"") < 100_000
-
-
-def check(**found):
-    values = {"masked": 12345, "masked_nonzero": 0, "added": 812, "added_nonzero": 810,
-              "output_error": 3e-7, "tolerance": 1e-4}  # fmt: skip
-    return HeadCheck(**{**values, **found})
-
-
-class TestReceipt:
-    def test_passed(self):
-        receipt = ReceiptView()
-        receipt.show(check(), rows=[1, 17])
-        assert receipt.state == "ok"
-        assert "exactly 0, newly visible ones are not" in receipt.summary
-        assert [(line["value"], line["ok"]) for line in receipt.details] == [
-            ("0 of 12,345", True),
-            ("810 of 812", True),
-            ("largest relative error 3e-07 (allowed 1e-04), rows 1, 17", True),
-        ]
-
-    @pytest.mark.parametrize(
-        ("found", "said", "line"),
-        [
-            ({"masked_nonzero": 1234}, "1,234 masked cells are not exactly 0", 0),
-            ({"added_nonzero": 0}, "none of 812 newly visible cells is attended to", 1),
-            ({"output_error": 0.2}, "does not reproduce the layer's output", 2),
-            ({"output_error": float("nan")}, "does not reproduce the layer's output", 2),
-        ],
-    )
-    def test_failed(self, found, said, line):
-        receipt = ReceiptView()
-        receipt.show(check(**found))
-        assert receipt.state == "failed"
-        assert said in receipt.summary
-        assert [detail["ok"] for detail in receipt.details].index(False) == line
-
-    def test_a_causal_mask_adds_nothing(self):
-        receipt = ReceiptView()
-        receipt.show(check(added=0, added_nonzero=0))
-        assert receipt.state == "ok"
-        assert [line["ok"] for line in receipt.details] == [True, None, True]
-        assert "newly visible" not in receipt.summary
-
-    def test_without_outputs_there_is_no_telling(self):
-        receipt = ReceiptView()
-        receipt.show(check(output_error=None))
-        assert receipt.state == "unknown"
-        assert "not checked" in receipt.summary
-        assert [line["ok"] for line in receipt.details] == [True, True, None]
-
-    def test_a_new_check_forgets_the_last(self):
-        receipt = ReceiptView()
-        receipt.show(check())
-        receipt.state = "checking"
-        assert (receipt.summary, receipt.details) == ("checking the mask …", [])
-
-    def test_refused(self):
-        with pytest.raises(TraitError, match="label, value and ok"):
-            ReceiptView(details=[{"label": "x"}])

@@ -4,7 +4,7 @@ import { source } from "./source.mjs";
 
 const { boundaryAt, placeLabels } = await source("geometry.js");
 const { firstDifference } = await source("answer_view.js");
-const { lightness, pixel } = await source("common.js");
+const { isolated, lightness, pixel, quoted } = await source("common.js");
 
 // Two lines: tokens 0 to 2, then 3 and 4.
 const boxes = [
@@ -46,4 +46,16 @@ test("colours", () => {
   assert.equal(lightness("rgba(0, 0, 0, 0)"), null);
   assert.equal(lightness("color(srgb 1 1 1)"), null);
   assert.equal(pixel(1, 2, 3), 0xff030201);
+});
+
+test("what runs from right to left is set apart, and nothing else", () => {
+  for (const plain of [" Anna", "日本", "👩‍👩‍👧", "é", "⏎", ""]) assert.equal(isolated(plain), plain);
+  for (const turning of ["שלום", "x مرحبا", "\u202ex", "\u2067", "ﷺ", "𞤀"]) {
+    assert.equal(isolated(turning), `\u2068${turning}\u2069`);
+  }
+  const tokens = { labels: [" Ben", "שלום"], special: [] };
+  assert.deepEqual(
+    [0, 1, 2].map((at) => quoted(tokens, at)),
+    [" “ Ben”", " “\u2068שלום\u2069”", ""],
+  );
 });

@@ -58,7 +58,7 @@ test("a sight told to another view and back", () => {
   assert.deepEqual(zoom.sightTold(null, down, across), zoom.wholeSight(2, 3));
 });
 
-const LOOK = { scale: "linear", hideFirst: false, normalize: false };
+const LOOK = { scale: "linear", normalize: false };
 /** @param {number[][]} values NaN: masked */
 function part(values, diverging = false, maximum = 1) {
   const data = Uint8Array.from(values.flat(), (value) =>
@@ -131,13 +131,14 @@ test("the colour bar says what its ends mean", () => {
   assert.deepEqual(texts({ scale: "sqrt" }), ["0", "0.02", "0.1", "0.5"]);
   assert.deepEqual(texts({ scale: "log" }), ["≤ 5.0e-5", "0.005", "0.5"]);
   assert.deepEqual(texts({ scale: "clipped" }, true, 0.5), [
-    "≤ −0.0313",
+    "≤ −0.031",
     "−0.02",
     "0",
     "0.02",
-    "≥ 0.0313",
+    "≥ 0.031",
   ]);
   assert.deepEqual(texts({ scale: "linear", normalize: true }), ["0", "50 %", "100 %"]);
+  assert.deepEqual(texts({ scale: "linear" }, false, 0.9), ["0", "0.2", "≈ 0.33"]);
   const at = heat.barLabels({ top: 1, diverging: true, look: LOOK, hides: false }, 1).map((one) => one.at);
   assert.deepEqual(at, [0, 0.25, 0.5, 0.75, 1]);
 });

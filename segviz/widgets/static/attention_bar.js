@@ -24,8 +24,9 @@ export function makeBar(parent) {
   /**
    * @param {Pick<import("./attention_picture.js").Picture, "table"|"maximum"|"columnStarts">|null} picture
    * @param {import("./heatmap.js").Shading} shading
+   * @param {boolean} [exact] whether the picture's maximum is
    */
-  function show(picture, shading) {
+  function show(picture, shading, exact = true) {
     element.style.visibility = picture ? "" : "hidden";
     if (!picture) return;
     const image = new ImageData(255, 1);
@@ -34,7 +35,7 @@ export function makeBar(parent) {
     }
     canvas.getContext("2d")?.putImageData(image, 0, 0);
     numbers.replaceChildren(
-      ...barLabels(shading, picture.maximum).map(({ at, text }) => {
+      ...barLabels(shading, picture.maximum, exact).map(({ at, text }) => {
         const tick = node("span", "", {}, text);
         tick.style.left = `${100 * at}%`;
         tick.style.transform = `translateX(${-100 * at}%)`;

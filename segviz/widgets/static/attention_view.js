@@ -74,7 +74,7 @@ function renderAttention({ model, el }) {
       const hides = now.hideFirst && (!starts || starts[1] === 1);
       shading = shadingOf(picture.all, picture.kind === "diverging", now.look, hides);
     }
-    bar.show(picture, shading);
+    bar.show(picture, shading, picture?.all === picture?.base);
     controls.show();
     matrix.imageSoon();
   }

@@ -24,7 +24,7 @@ export function makeDivergence(scope, model, parent, el) {
   const element = node("div", "sv-divergence");
   const head = node("div", "sv-divergence-head");
   const legend = node("span", "sv-hint");
-  head.append(node("span", "", {}, "Divergence at every position"), legend);
+  head.append(node("span", "", {}, "KL divergence at every position"), legend);
   const plot = node("div", "sv-divergence-plot", {
     tabindex: "0",
     role: "slider",

@@ -53,7 +53,7 @@ export function makeParting(scope, model, parent, el, onChange) {
     setText(title, parting.parted ? "Where the answers part" : "The answers are the same");
     setText(sentence, partingSentence(parting, token));
     setText(kl, parting.kl === null ? "" : klSentence(parting.kl, parting.exact));
-    setText(caption, `What follows position ${parting.position}${token}`);
+    setText(caption, `Probability of what follows position ${parting.position}${token}`);
     const largest = Math.max(
       ...parting.rows.flatMap(({ causal, segment }) => [causal ?? 0, segment ?? 0]),
       1e-9,

@@ -60,8 +60,14 @@ export function linkEvents(scope, root, places) {
     // What a view was told does not come back: only bubbling events are its own.
     if (event.bubbles) pass(["mask", "attention"], event, "segviz-zoom", event.detail);
   });
-  scope.dom(root, "segviz-pin", (event) => pass(["strip"], event, "segviz-shade", event.detail));
-  scope.dom(root, "segviz-unpin", (event) => pass(["attention"], event, "segviz-unpin"));
+  scope.dom(root, "segviz-pin", (event) => {
+    pass(["strip"], event, "segviz-shade", event.detail);
+    if (!event.detail) pass(["answer"], event, "segviz-unpin");
+  });
+  scope.dom(root, "segviz-unpin", (event) => {
+    // What a view was told does not come back: only bubbling events are its own.
+    if (event.bubbles) pass(["attention", "answer"], event, "segviz-unpin");
+  });
 }
 
 /**

@@ -28,7 +28,9 @@ const FOLDS = /** @type {const} */ ([
   ["heads", "grid", "All heads", "sorted and coloured by what they do"],
   ["compare", "compare", "Causal | segment | difference", "what moved, and where the answers part"],
 ]);
+/** Milliseconds after which Python counts as not answering, and between two questions to it. */
 const PATIENCE = 1500;
+const BEAT = 3000;
 
 /** @param {{model: Model, el: HTMLElement, host: Host, signal?: AbortSignal}} context */
 async function renderExplorer({ model, el, host, signal }) {
@@ -104,7 +106,12 @@ async function renderExplorer({ model, el, host, signal }) {
       update();
     }, PATIENCE);
   }
-  scope.undo.push(() => clearTimeout(timer));
+  // A restarted kernel does not tell: it is asked.
+  const beat = window.setInterval(() => document.hidden || ping(), BEAT);
+  scope.undo.push(() => {
+    clearTimeout(timer);
+    clearInterval(beat);
+  });
   scope.model(model, "msg:custom", (content) => {
     if (content?.kind !== "pong") return;
     clearTimeout(timer);

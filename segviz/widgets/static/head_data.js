@@ -19,7 +19,7 @@ const NO_COLORS = new Uint32Array(256);
 export class HeadData {
   /**
    * @param {import("./common.js").Scope} scope @param {import("./common.js").Model} model
-   * @param {() => void} changed
+   * @param {(layer?: number) => void} changed which layer; none: all of them
    */
   constructor(scope, model, changed) {
     this.model = model;
@@ -36,7 +36,7 @@ export class HeadData {
       const number = /^layer (\d+)$/.exec(content?.kind ?? "");
       if (!number) return;
       this.take(Number(number[1]), content, buffers.map(bytes));
-      changed();
+      changed(Number(number[1]));
     });
   }
 

@@ -9,8 +9,8 @@ import { HeadRows } from "./head_rows.js";
 import { amount, lineOf, moved, NATURAL, placesOf, ranked, SUMMARIES, summaryOf } from "./heads.js";
 
 const TITLE_WIDTH = 34;
-/** Right of a line: a scroll bar, and the frame of the chosen head. */
-const MARGIN = 18;
+/** Beside a line: the frame of the chosen head on either side, and a scroll bar. */
+const MARGIN = 22;
 const BETWEEN = 6;
 /** The detail stands beside the grid where that leaves room for it. */
 const DETAIL = 214;
@@ -23,7 +23,14 @@ const DEBOUNCE = 120;
 function renderHeadGrid({ model, el }) {
   const { scope, root, body } = mount(model, el, "sv-heads", () => changed());
   const changedSoon = scope.frame(changed);
-  const data = new HeadData(scope, model, changedSoon);
+  const arrivedSoon = scope.frame(arrived);
+  /** Layers that came since the last frame. @type {Set<number>} */
+  const arrivals = new Set();
+  const data = new HeadData(scope, model, (layer) => {
+    if (layer === undefined) return changedSoon();
+    arrivals.add(layer);
+    arrivedSoon();
+  });
   /** @type {number|null} */ let pointed = null;
   let focused = false;
   let width = 0;
@@ -68,6 +75,20 @@ function renderHeadGrid({ model, el }) {
     showControls();
     showProgress();
     showDetail();
+  }
+
+  /** Layers came: where nothing else changes by that, only their lines are shown anew. */
+  function arrived() {
+    const before = most;
+    most = data.most(model.get("color"));
+    if (!natural() || !Object.is(most, before)) changed();
+    else {
+      rows.renewLines(arrivals);
+      showControls();
+      showProgress();
+      showDetail();
+    }
+    arrivals.clear();
   }
 
   function arrange() {

@@ -23,6 +23,8 @@ const LABEL = 15;
 const VALUE = 14;
 const BAR = 4;
 const BAR_GAP = 2;
+/** Around the chosen head, in pixels: the same as in the style sheet. */
+const FRAME = 4;
 
 export class HeadRows {
   /**
@@ -180,6 +182,11 @@ export class HeadRows {
     }
   }
 
+  /** Shows some lines anew, where they are shown. @param {Iterable<number>} rows */
+  renewLines(rows) {
+    for (const row of rows) if (this.lines[row]?.filled) this.fill(row);
+  }
+
   /** @param {number} row */
   fill(row) {
     const line = this.lines[row];
@@ -247,20 +254,15 @@ export class HeadRows {
         context.fillStyle = empty;
         context.fillRect(left + ratio, ratio, side - 2 * ratio, side - 2 * ratio);
       }
-      if (this.plan.bars && !Number.isNaN(share)) this.paintBar(context, left, side, share, ratio);
+      if (!this.plan.bars || Number.isNaN(share)) return;
+      // Its length says the same as its colour.
+      const top = Math.round((cell + BAR_GAP) * ratio);
+      const height = Math.round(BAR * ratio);
+      context.fillStyle = track;
+      context.fillRect(left, top, side, height);
+      context.fillStyle = shareColor(share, this.root.dataset.theme ?? "light");
+      context.fillRect(left, top, Math.max(share > 0 ? ratio : 0, share * side), height);
     });
-  }
-
-  /** Its length says the same as its colour.
-   * @param {CanvasRenderingContext2D} context @param {number} left @param {number} side
-   * @param {number} share @param {number} ratio */
-  paintBar(context, left, side, share, ratio) {
-    const top = Math.round((this.plan.cell + BAR_GAP) * ratio);
-    const height = Math.round(BAR * ratio);
-    context.fillStyle = themeColor(this.root, "--sv-line");
-    context.fillRect(left, top, side, height);
-    context.fillStyle = shareColor(share, this.root.dataset.theme ?? "light");
-    context.fillRect(left, top, Math.max(share > 0 ? ratio : 0, share * side), height);
   }
 
   /** The cell of a head, filled and scrolled into sight. @param {number} index */
@@ -277,12 +279,12 @@ export class HeadRows {
     const box = this.scroller;
     const head = /** @type {HTMLElement} */ (box.firstElementChild);
     const above = head.hidden ? 0 : head.offsetHeight;
-    const top = element.offsetTop - above;
+    const top = element.offsetTop - above - FRAME;
     const bottom = element.offsetTop + element.offsetHeight;
     if (box.scrollTop > top) box.scrollTop = top;
     else if (box.scrollTop + box.clientHeight < bottom) box.scrollTop = bottom - box.clientHeight;
     const left = this.plan.lefts[column];
-    const right = strip.offsetLeft + left + this.plan.place + 4;
+    const right = strip.offsetLeft + left + this.plan.place + FRAME;
     if (box.scrollLeft > left) box.scrollLeft = left;
     else if (box.scrollLeft + box.clientWidth < right) {
       box.scrollLeft = Math.min(left, right - box.clientWidth);

@@ -232,18 +232,22 @@ const STOPS = { sqrt: [0.04, 0.25], linear: [0.5], clipped: [0.5], log: [0.01] }
 /**
  * Numbers along the colour bar: where they stand, 0 to 1, and what they say.
  * @param {Shading} shading @param {number} maximum of the bytes
+ * @param {boolean} [exact] whether the maximum is Python's, and not worked out from bytes
  * @returns {{at: number, text: string}[]}
  */
-export function barLabels({ top, diverging, look }, maximum) {
+export function barLabels({ top, diverging, look }, maximum, exact = true) {
   const end = look.normalize ? top ** 4 : top ** 4 * maximum;
   if (!(end > 0)) return [{ at: diverging ? 0.5 : 0, text: "0" }];
   /** @param {number} share of the end, with its sign */
   const say = (share) => {
     const value = share * end;
-    const round = Math.abs(share) === 1 ? value : Number(value.toPrecision(1));
+    const last = Math.abs(share) === 1;
+    const near = top !== 1 || !(exact || look.normalize);
+    const round = last && !near ? value : Number(value.toPrecision(last ? 2 : 1));
     const number = look.normalize ? `${format(100 * round)} %` : format(round);
-    if (look.scale !== "clipped" || Math.abs(share) !== 1) return { round, number };
-    return { round, number: `${share > 0 ? "≥" : "≤"} ${number}` };
+    if (!last) return { round, number };
+    const sign = look.scale === "clipped" ? (share > 0 ? "≥ " : "≤ ") : near ? "≈ " : "";
+    return { round, number: sign + number };
   };
   /** @param {number} share */
   const label = (share) => {

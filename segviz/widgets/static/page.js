@@ -62,13 +62,6 @@ export class StaticModel {
   clear(kind) {
     this.emit("msg:custom", { kind, clear: true, seq: ++this.replays }, []);
   }
-  /**
-   * The messages kept under a key, unpacked.
-   * @param {string} key
-   */
-  async stored(key) {
-    return Promise.all((this.kept[key] ?? []).map(unpacked));
-  }
   /** A later replay wins, whatever takes how long to unpack. @param {Message[]} messages */
   async replay(messages) {
     const number = ++this.replays;
@@ -92,10 +85,27 @@ export async function decode(text) {
   return new DataView(await new Response(stream).arrayBuffer());
 }
 
-/** @param {{root: string, models: Record<string, Stored>, scripts: string[]}} data */
+/**
+ * Messages name their buffers, which several of them may share.
+ * @typedef {{content: any, buffers: number[]}} Named
+ * @typedef {Omit<Stored, "messages"|"kept"> & {messages: Named[], kept: Record<string, Named[]>}} Packed
+ */
+
+/** @param {Packed} stored @param {string[]} buffers @returns {Stored} */
+function resolved({ messages, kept, ...rest }, buffers) {
+  const all = (/** @type {Named[]} */ named) =>
+    named.map((one) => ({ ...one, buffers: one.buffers.map((number) => buffers[number]) }));
+  const entries = Object.entries(kept).map(([key, named]) => [key, all(named)]);
+  return { ...rest, messages: all(messages), kept: Object.fromEntries(entries) };
+}
+
+/**
+ * @param {{root: string, models: Record<string, Packed>, scripts: string[], buffers: string[]}} data
+ */
 async function start(data) {
   const modules = await Promise.all(
-    data.scripts.map(async (source) => {
+    data.scripts.map(async (text) => {
+      const source = await decode(text);
       const url = URL.createObjectURL(new Blob([source], { type: "text/javascript" }));
       const module = await import(url);
       URL.revokeObjectURL(url);
@@ -104,7 +114,9 @@ async function start(data) {
   );
   /** @type {Record<string, StaticModel>} */
   const models = {};
-  for (const [id, stored] of Object.entries(data.models)) models[id] = new StaticModel(stored);
+  for (const [id, stored] of Object.entries(data.models)) {
+    models[id] = new StaticModel(resolved(stored, data.buffers));
+  }
   /** @param {string} reference */
   const idOf = (reference) => reference.replace(/^anywidget:/, "");
   const host = {
