@@ -62,8 +62,8 @@ def _passing_on(
                 return
             try:
                 setattr(target, name, value)
-            except traitlets.TraitError:
-                with suppress(traitlets.TraitError):
+            except Exception:
+                with suppress(Exception):
                     setattr(source, name, getattr(target, name))
                 raise
 

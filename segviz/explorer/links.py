@@ -90,10 +90,8 @@ class _Links:
             session.segmentation = view.strip.segmentation
 
         def edited_source(change: Any) -> None:
-            source = change["new"]
-            known = session.prompt.text if change["name"] == "text" else session.prompt.messages
-            if source != known:
-                session.edit(source)
+            if change["new"] != showing.source_of(session.prompt)[change["name"]]:
+                session.edit(change["new"])
 
         self._observe(view.strip, edited_segments, "segments")
         self._observe(view.strip, lambda c: setattr(session, "dragging", c["new"]), "dragging")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from segviz.looks import Contrast, Flows, LayerLook, Look, Parting, Pattern
 from segviz.prompts import PRESETS
@@ -115,13 +115,21 @@ def show_answer(view: AnswerView, mask: MaskKind, answer: Answer) -> None:
     )
 
 
+def source_of(prompt: Prompt) -> dict[str, Any]:
+    """What the prompt was made of, as the prompt view holds it."""
+    return {
+        "kind": prompt.kind,
+        "messages": [dict(message) for message in prompt.messages or ()],
+        "text": "" if prompt.kind == "chat" else prompt.text,
+        "note": f"{prompt.length} tokens",
+    }
+
+
 def show_source(view: PromptView, prompt: Prompt) -> None:
     """What the prompt was made of, in the prompt view."""
     with view.hold_sync():
-        view.kind = prompt.kind
-        view.messages = [dict(message) for message in prompt.messages or ()]
-        view.text = "" if prompt.kind == "chat" else prompt.text
-        view.note = f"{prompt.length} tokens"
+        for name, value in source_of(prompt).items():
+            setattr(view, name, value)
 
 
 def show_presets(strip: TokenStrip, presets: dict[str, Segmentation]) -> None:

@@ -17,7 +17,7 @@ from segviz.widgets.answer_view import AnswerView
 from segviz.widgets.attention_view import AttentionView
 from segviz.widgets.base import View
 from segviz.widgets.compare_view import CompareView
-from segviz.widgets.head_grid import HeadGrid
+from segviz.widgets.head_grid import HeadGrid, checked_index, checked_kv_heads
 from segviz.widgets.mask_view import MaskView
 from segviz.widgets.prompt_view import PromptView
 from segviz.widgets.receipt_view import ReceiptView
@@ -210,13 +210,17 @@ class ExplorerView(View):
 
         return explorer_png(self)
 
+    @traitlets.validate("kv_heads")
+    def _valid_kv_heads(self, proposal: Mapping[str, Any]) -> int | None:
+        return checked_kv_heads(proposal["value"], self.heads)
+
     @traitlets.validate("layer")
     def _valid_layer(self, proposal: Mapping[str, Any]) -> int:
-        return _below(proposal["value"], self.layers, "layer")
+        return checked_index(proposal["value"], self.layers, "layer")
 
     @traitlets.validate("head")
     def _valid_head(self, proposal: Mapping[str, Any]) -> int:
-        return _below(proposal["value"], self.heads, "head")
+        return checked_index(proposal["value"], self.heads, "head")
 
     def _follow_strip(self, _change: object) -> None:
         with self._following:
@@ -237,9 +241,3 @@ class ExplorerView(View):
 
 def _fits(prompt: Segmentation, response: list[Segment]) -> bool:
     return not response or response[0].start == prompt.length
-
-
-def _below(value: int, count: int, name: str) -> int:
-    if not 0 <= value < count:
-        raise traitlets.TraitError(f"{name} is {value}; allowed are 0 to {count - 1}")
-    return value

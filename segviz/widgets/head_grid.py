@@ -98,21 +98,15 @@ class HeadGrid(View):
 
     @traitlets.validate("layer")
     def _valid_layer(self, proposal: Mapping[str, Any]) -> int:
-        return _below(proposal["value"], self.layers, "layer")
+        return checked_index(proposal["value"], self.layers, "layer")
 
     @traitlets.validate("head")
     def _valid_head(self, proposal: Mapping[str, Any]) -> int:
-        return _below(proposal["value"], self.heads, "head")
+        return checked_index(proposal["value"], self.heads, "head")
 
     @traitlets.validate("kv_heads")
     def _valid_kv_heads(self, proposal: Mapping[str, Any]) -> int | None:
-        count = proposal["value"]
-        if count is not None and (count < 1 or self.heads % count):
-            raise traitlets.TraitError(
-                f"kv_heads is {count}; it has to divide the number of query heads, {self.heads}: "
-                "give a divisor, or None where every head has keys and values of its own"
-            )
-        return count
+        return checked_kv_heads(proposal["value"], self.heads)
 
     @traitlets.observe("layers", "heads")
     def _on_another_model(self, _change: object) -> None:
@@ -312,7 +306,32 @@ def colors(kind: scale.Kind) -> np.ndarray:
     return scale.table(kind)[np.maximum(np.arange(256), 1)]
 
 
-def _below(value: int, count: int, name: str) -> int:
+def checked_index(value: int, count: int, name: str) -> int:
+    """A layer or head that is there.
+
+    >>> checked_index(1, 4, "head")
+    1
+
+    Raises:
+        traitlets.TraitError: it is not.
+    """
     if not 0 <= value < count:
         raise traitlets.TraitError(f"{name} is {value}; allowed are 0 to {count - 1}")
     return value
+
+
+def checked_kv_heads(count: int | None, heads: int) -> int | None:
+    """A number of KV heads among which the query heads can be shared out.
+
+    >>> checked_kv_heads(2, heads=6)
+    2
+
+    Raises:
+        traitlets.TraitError: one that does not divide ``heads``.
+    """
+    if count is not None and (count < 1 or heads % count):
+        raise traitlets.TraitError(
+            f"kv_heads is {count}; it has to divide the number of query heads, {heads}: give a "
+            "divisor, or None where every head has keys and values of its own"
+        )
+    return count

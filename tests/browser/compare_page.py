@@ -82,13 +82,13 @@ def hover(page: Any, index: int, row: int, column: int, *, rows: int, columns: i
 
 def numbers(page: Any) -> list[str]:
     """What is read out: causal, segment, difference."""
-    return page.locator(".sv-compare-values b").all_inner_texts()
+    return page.locator(".sv-compare-number").all_inner_texts()
 
 
 def wait_numbers(page: Any) -> list[str]:
     """The exact ones: those from the bytes have a ≈ in front."""
     page.wait_for_function(
-        "[...document.querySelectorAll('.sv-compare-values b')].every((one) => one.textContent && "
+        "[...document.querySelectorAll('.sv-compare-number')].every((one) => one.textContent && "
         "!one.textContent.includes('≈')) && !document.querySelector('.sv-compare-values').hidden"
     )
     return numbers(page)

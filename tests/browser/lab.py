@@ -4,18 +4,11 @@ from __future__ import annotations
 
 import ast
 import json
-import os
-import signal
-import socket
-import subprocess
-import sys
 import time
-import urllib.error
-import urllib.request
 from pathlib import Path
 from typing import Any
 
-import nbformat
+from .servers import JupyterServer
 
 READY = "window.jupyterapp?.shell?.currentWidget?.sessionContext"
 ALL_READY = """async () => {
@@ -38,106 +31,25 @@ RUN = """async (code) => {
   const reply = await kernel.requestExecute({ code, store_history: false }).done;
   return reply.content;
 }"""
-OVERRIDES = {
-    "@jupyter-widgets/jupyterlab-manager:plugin": {"saveState": True},
-    "@jupyterlab/apputils-extension:notification": {
-        "fetchNews": "false",
-        "checkForUpdates": False,
-    },
-}
 
 
-class LabServer:
-    """A JupyterLab on a free port; its kernels run the interpreter that runs the tests."""
+class LabServer(JupyterServer):
+    """A JupyterLab."""
 
     def __init__(self, folder: Path) -> None:
-        self.root = folder / "notebooks"
-        settings = folder / "app-settings"
-        for path in (self.root, settings):
-            path.mkdir(parents=True)
-        (settings / "overrides.json").write_text(json.dumps(OVERRIDES))
-        kernel = folder / "data" / "kernels" / "python3"
-        kernel.mkdir(parents=True)
-        argv = [sys.executable, "-m", "ipykernel_launcher", "-f", "{connection_file}"]
-        spec = {"argv": argv, "display_name": "Python 3", "language": "python"}
-        (kernel / "kernel.json").write_text(json.dumps(spec))
-        with socket.socket() as free:
-            free.bind(("127.0.0.1", 0))
-            port = free.getsockname()[1]
-        self.url = f"http://127.0.0.1:{port}"
-        checkout = str(Path(__file__).parents[2])
-        environment = {
-            **os.environ,
-            "JUPYTER_CONFIG_DIR": str(folder / "config"),
-            "JUPYTER_DATA_DIR": str(folder / "data"),
-            "JUPYTER_RUNTIME_DIR": str(folder / "runtime"),
-            "JUPYTERLAB_SETTINGS_DIR": str(folder / "settings"),
-            "JUPYTERLAB_WORKSPACES_DIR": str(folder / "workspaces"),
-            "IPYTHONDIR": str(folder / "ipython"),
-            "PYTHONPATH": os.pathsep.join(
-                filter(None, [checkout, os.environ.get("PYTHONPATH", "")])
-            ),
-        }
-        self.log = folder / "lab.log"
-        with self.log.open("w") as log:
-            self.process = subprocess.Popen(
-                [
-                    sys.executable, "-m", "jupyterlab", "--no-browser", "--allow-root",
-                    "--ip=127.0.0.1", f"--port={port}", "--ServerApp.port_retries=0",
-                    "--IdentityProvider.token=", "--ServerApp.password=",
-                    "--expose-app-in-browser", f"--ServerApp.root_dir={self.root}",
-                    f"--LabApp.app_settings_dir={settings}",
-                ],
-                env=environment, stdout=log, stderr=subprocess.STDOUT, start_new_session=True,
-            )  # fmt: skip
-        self._wait(60)
-
-    def _wait(self, seconds: float) -> None:
-        deadline = time.monotonic() + seconds
-        while time.monotonic() < deadline and self.process.poll() is None:
-            try:
-                with urllib.request.urlopen(f"{self.url}/api/status", timeout=2):
-                    return
-            except (urllib.error.URLError, OSError):
-                time.sleep(0.2)
-        self.stop()
-        raise RuntimeError(f"JupyterLab did not start:\n{self.log.read_text()[-3000:]}")
-
-    def stop(self) -> None:
-        """End the server and its kernels."""
-        if self.process.poll() is None:
-            os.killpg(self.process.pid, signal.SIGTERM)
-            try:
-                self.process.wait(10)
-            except subprocess.TimeoutExpired:
-                os.killpg(self.process.pid, signal.SIGKILL)
-                self.process.wait()
-
-    def write(self, name: str, cells: list[str]) -> str:
-        """A notebook of code cells in the server's folder; returns its name."""
-        notebook = nbformat.v4.new_notebook(
-            cells=[nbformat.v4.new_code_cell(source) for source in cells],
-            metadata={"kernelspec": {"name": "python3", "display_name": "Python 3"}},
-        )
-        nbformat.write(notebook, self.root / name)
-        return name
-
-    def copy(self, notebook: Path) -> str:
-        """An existing notebook, copied into the server's folder; returns its name."""
-        (self.root / notebook.name).write_bytes(notebook.read_bytes())
-        return notebook.name
+        super().__init__(folder, "jupyterlab", "lab/tree")
 
 
 class NotebookPage:
-    """A notebook open in the Lab's page."""
+    """A notebook open in the page of a JupyterLab or a Notebook 7."""
 
-    def __init__(self, page: Any, server: LabServer) -> None:
+    def __init__(self, page: Any, server: JupyterServer) -> None:
         self.page = page
         self.server = server
 
     def open(self, name: str) -> NotebookPage:
         """Open a notebook of the server's folder, with its kernel started."""
-        self.page.goto(f"{self.server.url}/lab/tree/{name}?reset")
+        self.page.goto(f"{self.server.page(name)}?reset")
         self.page.wait_for_function(READY, timeout=60_000)
         self.page.evaluate(ALL_READY)
         return self

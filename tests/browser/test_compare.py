@@ -174,7 +174,7 @@ class TestView:
         view.show_patterns(causal=zero, segment=other, difference=other, title="layer 1")
         live.deliver()
         live.page.wait_for_function(
-            "document.querySelector('.sv-compare-values b').textContent === '0'"
+            "document.querySelector('.sv-compare-number').textContent === '0'"
         )
         assert wait_numbers(live.page) == ["0", "0.25", "+0.25"]
         assert live.page.get_by_text("Attention patterns of layer 1").is_visible()
@@ -280,7 +280,7 @@ def test_text_is_readable_in_both_themes(static_page, dark):
     page.locator(".sv-plot").first.hover()
     for selector in (
         ".sv-heading", ".sv-hint", ".sv-compare-name", ".sv-compare-bar-name", ".sv-notice",
-        ".sv-compare-values b", ".sv-readout-names", ".sv-colorbar-numbers span",
+        ".sv-compare-number", ".sv-readout-names", ".sv-colorbar-numbers span",
         ".sv-flow-table td.sv-more", ".sv-flow-table td.sv-less", ".sv-flow-table .sv-none",
         ".sv-flow-table th", ".sv-moves .sv-more", ".sv-moves .sv-less", ".sv-parting-sentence",
         ".sv-likely-number", ".sv-divergence-top",

@@ -290,8 +290,14 @@ class TestMerging:
 
     def test_the_picture_of_a_merged_pattern(self):
         array = np.array(
-            [[1, 0, 0, 0, 0], [0.2, 0.4, 0.4, 0, 0], [0.5, 0, 0.5, 0, 0], [0, 0, 0, 1, 0], [1, 0, 0, 0, 0]]
-        )  # fmt: skip
+            [
+                [1, 0, 0, 0, 0],
+                [0.2, 0.4, 0.4, 0, 0],
+                [0.5, 0, 0.5, 0, 0],
+                [0, 0, 0, 1, 0],
+                [1, 0, 0, 0, 0],
+            ]
+        )
         view = AttentionView(array, list("abcde"), CHAT, merge="segments", scale="linear")
         encoded = view.encoded
         assert encoded is not None
@@ -326,6 +332,29 @@ class TestMerging:
         )
         view.merge = "tokens"
         assert sent[-1][0]["merged"] is None
+
+    def test_one_of_which_the_page_has_not_every_cell_is_merged_in_python(self, sent):
+        whole = Segmentation([Segment(0, 256, "a"), Segment(256, 1024, "b")])
+        view = AttentionView(np.full((1024, 1024), 1 / 1024), segmentation=whole)
+        assert sent[-1][0]["factor"] == 2
+        view.merge = "segments"
+        assert sent[-1][0]["merged"] == "segments"
+        np.testing.assert_allclose(
+            numbers(cells(sent[-1]), "sequential", 0.75), [[0.25, 0.75]] * 2, rtol=0.01
+        )
+
+    def test_other_tokens_have_other_words(self, sent):
+        view = AttentionView(np.eye(4), list("abcd"))
+        view.tokens = ["a", " b", "c", " d"]
+        assert sent[-1][0]["words"] == [0, 1, 3]
+
+    def test_groups_of_another_pattern_wait_for_theirs(self, sent):
+        view = AttentionView(np.eye(1400), [" w"] * 1400, merge="words")
+        count = len(sent)
+        view.update(tokens=[" w"] * 1500, segmentation=Segmentation([Segment(0, 1500, "a")]))
+        assert all(content["merged"] is None for content, _ in sent[count:])
+        view.show(np.eye(1500))
+        assert sent[-1][0]["merged"] == "words"
 
     def test_a_small_one_is_merged_by_the_page(self, sent):
         view = AttentionView(np.eye(5), list("abcde"), CHAT)

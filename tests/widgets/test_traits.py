@@ -7,12 +7,14 @@ import sys
 from itertools import pairwise
 from typing import Any
 
+import anywidget
 import numpy as np
 import pytest
 from traitlets import TraitError
 
+from segviz import widgets
 from segviz.segments import Segment, Segmentation
-from segviz.widgets import AnswerView, AttentionView, ExplorerView, MaskView, TokenStrip, View
+from segviz.widgets import AnswerView, AttentionView, ExplorerView, TokenStrip, View
 
 TOKENS = ["<s>", "Anna", " follows", " Ben", "\n"]
 CHAT = Segmentation([Segment(0, 1, "bos", "causal"), Segment(1, 5, "user")])
@@ -321,14 +323,21 @@ def test_matplotlib_and_torch_are_not_imported():
 
 
 def test_traits_say_what_they_are():
-    views = (View, TokenStrip, MaskView, AttentionView, AnswerView, ExplorerView)
+    views = [View, *(getattr(widgets, name) for name in widgets.__all__ if name.endswith("View"))]
+    views += [widgets.TokenStrip, widgets.HeadGrid]
     silent = {
         f"{view.__name__}.{name}"
         for view in views
         for name, trait in view.class_traits(sync=True).items()
         if trait.this_class.__module__.startswith("segviz") and not trait.help
     }
-    assert silent <= {f"ExplorerView.{name}" for name in ("strip", "mask", "attention", "answer")}
+    hosted = {name for name, trait in ExplorerView.class_traits().items() if _is_view(trait)}
+    assert silent <= {f"ExplorerView.{name}" for name in hosted}
+    assert len(hosted) == 8
+
+
+def _is_view(trait):
+    return isinstance(trait, anywidget.WidgetTrait)
 
 
 def test_token_text_is_data_in_the_static_page():

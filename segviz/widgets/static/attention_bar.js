@@ -44,7 +44,7 @@ export function makeBar(parent) {
     );
     notes = [];
     if (shading.look.normalize) notes.push("of the row's largest");
-    if (picture.columnStarts) notes.push("rows averaged, columns summed");
+    if (picture.columnStarts) notes.push("rows: mean, columns: sum");
   }
 
   /** What the cells that are painted are. @param {number} factor cells on a side that became one */

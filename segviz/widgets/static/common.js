@@ -204,25 +204,30 @@ export function isDark(element) {
   let at = element;
   while (at) {
     if (at instanceof Element) {
-      const luminance = lightness(getComputedStyle(at).backgroundColor);
+      const luminance = lightness(rgba(getComputedStyle(at).backgroundColor));
       if (luminance !== null) return luminance < 0.5;
     }
     at = at.parentNode ?? (at instanceof ShadowRoot ? at.host : null);
   }
-  const classes = document.body.classList;
-  if (classes.contains("vscode-dark") || classes.contains("dark")) return true;
-  if (classes.contains("vscode-light")) return false;
-  return matchMedia("(prefers-color-scheme: dark)").matches;
+  // Nothing is painted: a frame lets through what is around it, and only names tell (VS Code's and
+  // Colab's); any other page is white, unless it goes with the system's scheme.
+  const { classList } = document.body;
+  const theme = document.documentElement.getAttribute("theme");
+  if (classList.contains("vscode-dark") || theme === "dark") return true;
+  if (classList.contains("vscode-light") || theme === "light") return false;
+  const { colorScheme } = getComputedStyle(document.documentElement);
+  const schemes = window.parent === window ? colorScheme : "light dark";
+  if (!schemes.includes("dark")) return false;
+  return !schemes.includes("light") || matchMedia("(prefers-color-scheme: dark)").matches;
 }
 
 /**
  * 0 (black) to 1 (white); null for a colour that lets most of what is behind it through.
- * @param {string} color as computed: rgb() or rgba()
+ * @param {number[]} color red, green, blue and opacity, 0 to 255
  */
-export function lightness(color) {
-  const parts = color.match(/[\d.]+/g)?.map(Number) ?? [];
-  if (!color.startsWith("rgb") || parts.length < 3 || (parts[3] ?? 1) < 0.5) return null;
-  return (0.2126 * parts[0] + 0.7152 * parts[1] + 0.0722 * parts[2]) / 255;
+export function lightness([red, green, blue, opacity]) {
+  if (opacity < 128) return null;
+  return (0.2126 * red + 0.7152 * green + 0.0722 * blue) / 255;
 }
 
 /**

@@ -63,7 +63,7 @@ export function makeMatrices(scope, model, parent, el, onChange) {
   const values = node("div", "sv-compare-values", { "aria-live": "polite" });
   const numbers = SHORT.map((text) => {
     const item = node("span", "", {}, `${text} `);
-    const number = node("b");
+    const number = node("span", "sv-compare-number");
     item.append(number);
     return number;
   });

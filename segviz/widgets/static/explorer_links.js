@@ -6,8 +6,10 @@ import { withResponse } from "./segments.js";
 /** @typedef {import("./common.js").Scope} Scope */
 /** @typedef {Record<string, HTMLElement>} Places where the views stand, by name */
 
+/** Views that show the same part of the matrix. */
+const ZOOMED = ["mask", "attention", "compare"];
 /** Views that mark what the pointer is on in another one. */
-const POINTED = ["strip", "mask", "attention"];
+const POINTED = ["strip", ...ZOOMED];
 
 /**
  * A drag in the strip moves the borders of mask and attention without a trip to Python.
@@ -58,7 +60,7 @@ export function linkEvents(scope, root, places) {
   });
   scope.dom(root, "segviz-zoom", (event) => {
     // What a view was told does not come back: only bubbling events are its own.
-    if (event.bubbles) pass(["mask", "attention"], event, "segviz-zoom", event.detail);
+    if (event.bubbles) pass(ZOOMED, event, "segviz-zoom", event.detail);
   });
   scope.dom(root, "segviz-pin", (event) => {
     pass(["strip"], event, "segviz-shade", event.detail);
@@ -83,11 +85,13 @@ export function linkStored(scope, model, { attention, grid, compare }, receipt) 
     const whole = `${model.get("view")} ${key}`;
     const known = attention.recall?.(whole);
     compare.recall?.(key);
-    grid.recall?.(model.get("view"));
     receipt.hidden = whole !== first;
     const missing = "this page holds that head as a thumbnail only: “All heads” shows it";
     model.set("status", known ? "saved page" : missing);
     if (!known) attention.clear?.("attention");
   };
-  for (const name of ["view", "layer", "head", "reduce"]) scope.model(model, `change:${name}`, recall);
+  for (const name of ["view", "layer", "head", "reduce"]) {
+    scope.model(model, `change:${name}`, recall);
+  }
+  scope.model(model, "change:view", () => grid.recall?.(model.get("view")));
 }
