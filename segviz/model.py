@@ -141,6 +141,7 @@ class Model:
         *,
         seed: int | None = None,
         on_token: Callable[[str], object] | None = None,
+        on_layer: Callable[[int], object] | None = None,
         cancel: threading.Event | None = None,
         **options: Any,
     ) -> Trace:
@@ -162,6 +163,7 @@ class Model:
             seed: of a sampled answer. Without one it is drawn from torch's generator and kept in
                 the trace's recipe.
             on_token: called with the text of each token as it is generated.
+            on_layer: called in the prefill with the number of each layer that begins.
             cancel: set it from another thread to end the run.
             options: decoding options of transformers (``do_sample``, ``temperature``, ``top_p``,
                 ``stopping_criteria``, ``streamer``, …).
@@ -191,7 +193,7 @@ class Model:
                 self.tokenizer, on_token, generation.get("streamer")
             )
         with self._exclusive(cancel), _seeded(self.hf_model, seed):
-            result = self._run(prompt, mask, generation, cancel)
+            result = self._run(prompt, mask, generation, cancel, on_layer)
         recipe = self._recipe(max_new_tokens, seed, options)
         return self._as_trace(prompt, mask, result, recipe)
 
@@ -274,6 +276,7 @@ class Model:
         kind: MaskKind,
         generation: dict[str, Any] | None,
         cancel: threading.Event | None,
+        on_layer: Callable[[int], object] | None,
     ) -> Result:
         segmentation = prompt.segmentation
         if kind == "causal":
@@ -292,6 +295,7 @@ class Model:
             reuse=reuse,
             generation=generation,
             cancel=cancel,
+            on_layer=on_layer,
         )
         self._prefixes.put(kind, result.prefix)
         return result

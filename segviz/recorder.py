@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 
 import torch
@@ -30,6 +30,7 @@ class Recorder:
         prefix: of an earlier run.
         reused: how many positions of it are taken over.
         cancel: once set, the run ends at the next layer.
+        on_layer: called in the prefill with each layer that begins.
     """
 
     def __init__(
@@ -38,9 +39,11 @@ class Recorder:
         prefix: Prefix | None,
         reused: int,
         cancel: threading.Event | None,
+        on_layer: Callable[[int], object] | None = None,
     ) -> None:
         self._segmentation = segmentation
         self._cancel = cancel
+        self._on_layer = on_layer
         self._sampled = sampled_rows(segmentation, reused)
         self._outputs: dict[int, tuple[torch.Tensor, torch.Tensor]] = {}
         self._known_errors: dict[int, Mapping[int, float]] = {}
@@ -65,6 +68,8 @@ class Recorder:
         if self._cancel is not None and self._cancel.is_set():
             raise RunCancelledError("the run was cancelled")
         known = self._recorded.get(layer, 0)
+        if self._on_layer is not None and known < self._segmentation.length:
+            self._on_layer(layer)
         # `generate` computes the last row of the prompt again: it is there already.
         self._layers.setdefault(layer, []).append(queries[0, :, known - start :])
         self._recorded[layer] = start + queries.shape[2]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Hashable, Iterator
+from collections.abc import Callable, Hashable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import Any
@@ -54,6 +54,7 @@ def run(
     reuse: tuple[Prefix, int] | None = None,
     generation: dict[str, Any] | None = None,
     cancel: threading.Event | None = None,
+    on_layer: Callable[[int], object] | None = None,
 ) -> Result:
     """Run the prompt, decode an answer, and gather what a trace needs.
 
@@ -65,6 +66,7 @@ def run(
         reuse: an earlier run's prefix, and how many positions of it are still exact.
         generation: arguments of ``generate``, or None to prefill only.
         cancel: once set, the run ends at the next layer.
+        on_layer: called in the prefill with each layer that begins.
 
     Raises:
         RunCancelledError: ``cancel`` was set.
@@ -76,7 +78,7 @@ def run(
         for number, layer in enumerate(prefix.layers):
             keys, values = layer.keys[None, :, :reused], prefix.values[number][None, :, :reused]
             cache.update(keys, values, number)
-    recorder = Recorder(segmentation, prefix, reused, cancel)
+    recorder = Recorder(segmentation, prefix, reused, cancel, on_layer)
     ids = torch.from_numpy(token_ids)[None].to(str(model.device))
     with _running(model, segmentation, recorder):
         if reused < len(token_ids):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from functools import partial
@@ -25,6 +26,9 @@ LIKELY = 10
 
 _PATIENCE = 0.1
 """Seconds that a streamed token waits for the session's state before it is left to the next one."""
+
+_BEAT = 0.25
+"""Seconds between two words on how far a prefill has come."""
 
 AnswerState = Literal["waiting", "running", "done", "cancelled", "failed"]
 
@@ -135,8 +139,10 @@ class Runs:
                 self._tell(revision, f"{kind}_answer", Answer())
             # Attention first: a prefill takes a blink, an answer takes its time and reuses it.
             for kind in missing:
-                self._tell(revision, "stage", f"prefill under the {kind} mask")
-                trace = self._model.trace(prompt, kind, cancel=cancel)
+                stage = f"prefill under the {kind} mask"
+                self._tell(revision, "stage", stage)
+                told = self._progress(revision, stage)
+                trace = self._model.trace(prompt, kind, cancel=cancel, on_layer=told)
                 self._publish(revision, trace, done=False, settled=kind == missing[-1])
             for kind in missing:
                 self._tell(revision, "stage", f"answering under the {kind} mask")
@@ -146,6 +152,19 @@ class Runs:
             self._mark(revision, "cancelled")
         except Exception as error:  # noqa: BLE001 (whatever it is, the user has to see it)
             self._mark(revision, "failed", f"{type(error).__name__}: {error}")
+
+    def _progress(self, revision: int, stage: str) -> Callable[[int], None]:
+        """What tells, now and then, how far a prefill has come."""
+        told_at = time.monotonic()
+
+        def begins(layer: int) -> None:
+            nonlocal told_at
+            if time.monotonic() - told_at > _BEAT:
+                told_at = time.monotonic()
+                share = f"{stage}, layer {layer + 1} of {self._model.layers}"
+                self._tell_in_passing(revision, "stage", share)
+
+        return begins
 
     def _stream(
         self,
@@ -162,13 +181,8 @@ class Runs:
 
         def heard(token: str) -> None:
             tokens.append(token)
-            # The model is locked here. Who holds the session's state may be waiting for the model,
-            # so never wait for the state: the next token, or the end, brings this one, too.
-            if self._lock.acquire(timeout=_PATIENCE):
-                try:
-                    self._tell(revision, f"{kind}_answer", Answer(tuple(tokens), "running"))
-                finally:
-                    self._lock.release()
+            answer = Answer(tuple(tokens), "running")
+            self._tell_in_passing(revision, f"{kind}_answer", answer)
 
         self._tell(revision, f"{kind}_answer", Answer(state="running"))
         return self._model.trace(
@@ -185,6 +199,16 @@ class Runs:
         with self._lock:
             if revision == self._revision:
                 self._notice(name, value)
+
+    def _tell_in_passing(self, revision: int, name: str, value: object) -> None:
+        """The same from inside of a run, where it may be left to the next call."""
+        # The model is locked here, and who holds the session's state may be waiting for the model:
+        # never wait for the state.
+        if self._lock.acquire(timeout=_PATIENCE):
+            try:
+                self._tell(revision, name, value)
+            finally:
+                self._lock.release()
 
     def _mark(self, revision: int, state: AnswerState, note: str = "") -> None:
         """Say of the answers that are not done why they are not."""

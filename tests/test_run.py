@@ -205,3 +205,14 @@ def test_bfloat16() -> None:
     log_probabilities = torch.from_numpy(eager.logits).log_softmax(-1).numpy()
     kept = np.take_along_axis(log_probabilities, trace.likely.token_ids, axis=1)
     assert np.abs(trace.likely.log_probabilities - kept).max() < 0.5
+
+
+def test_a_prefill_tells_its_layers_and_decoding_does_not() -> None:
+    model = sv.Model(reference.make("llama"), reference.tokenizer())
+    prompt = reference.random_prompt(20, 3)
+    seen = []
+    model.trace(prompt, max_new_tokens=3, on_layer=seen.append)
+    assert seen == [0, 1, 2]
+    # What is reused has nothing to tell.
+    model.trace(prompt, max_new_tokens=3, on_layer=seen.append)
+    assert seen == [0, 1, 2]

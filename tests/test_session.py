@@ -263,3 +263,13 @@ def test_waiting_has_a_limit_and_no_deadlock(model, prompt) -> None:
     session.observe(wait_inside, "segment_answer")
     session.wait(60)
     assert "would wait for" in errors[0]
+
+
+def test_a_slow_prefill_says_how_far_it_has_come(model, prompt, monkeypatch) -> None:
+    monkeypatch.setattr("segviz.runs._BEAT", 0.0)
+    stages = []
+    session = sv.Session(model, prompt, max_new_tokens=0)
+    session.observe(lambda change: stages.append(change["new"]), "stage")
+    session.segmentation = session.segmentation.move_boundary(1, 20)
+    session.wait(60)
+    assert "prefill under the segment mask, layer 3 of 3" in stages

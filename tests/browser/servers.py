@@ -14,7 +14,7 @@ import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import ClassVar
+from typing import ClassVar, Self
 
 import nbformat
 
@@ -34,6 +34,8 @@ KERNEL = {
 
 class Server:
     """A server whose kernels run the interpreter that runs the tests, on this checkout.
+
+    It runs until :meth:`stop`, or until the end of a ``with`` block.
 
     Args:
         folder: an empty one, for everything that the server writes.
@@ -72,9 +74,15 @@ class Server:
         self.stop()
         raise RuntimeError(f"the server did not start:\n{self.log.read_text()[-3000:]}")
 
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.stop()
+
     @contextmanager
     def frozen(self) -> Iterator[None]:
-        """Stop the server's clock: what happens in a page meanwhile, the page does by itself."""
+        """Let the server stand still: what happens in a page meanwhile, the page does by itself."""
         os.killpg(self.process.pid, signal.SIGSTOP)
         try:
             yield
