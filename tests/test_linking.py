@@ -7,7 +7,7 @@ import threading
 import pytest
 import traitlets
 
-from segviz.linking import link_traits
+from segviz.explorer.linking import link_traits
 
 
 class Wide(traitlets.HasTraits):

@@ -266,7 +266,7 @@ def test_waiting_has_a_limit_and_no_deadlock(model, prompt) -> None:
 
 
 def test_a_slow_prefill_says_how_far_it_has_come(model, prompt, monkeypatch) -> None:
-    monkeypatch.setattr("segviz.runs._BEAT", 0.0)
+    monkeypatch.setattr("segviz.session.runs._BEAT", 0.0)
     stages = []
     session = sv.Session(model, prompt, max_new_tokens=0)
     session.observe(lambda change: stages.append(change["new"]), "stage")

@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING, Any, cast
 import traitlets
 
 from segviz.explorer import showing
+from segviz.explorer.linking import link_traits
 from segviz.explorer.page import SessionFront
-from segviz.linking import link_traits
 from segviz.widgets import UNTUNED, ExplorerView
 
 if TYPE_CHECKING:
-    from segviz.looks import LayerLook
     from segviz.session import Session
+    from segviz.session.looks import LayerLook
     from segviz.trace import MaskKind
 
 

@@ -10,10 +10,9 @@ from typing import TYPE_CHECKING, Any
 import traitlets
 from IPython.display import display
 
-from segviz import session_file
 from segviz.explorer.displayed import close_earlier
 from segviz.explorer.links import explorer_view
-from segviz.session import Session
+from segviz.session import Session, file
 
 if TYPE_CHECKING:
     from segviz.model import Messages, Model
@@ -83,7 +82,7 @@ def open_session(path: str | Path, model: Model) -> Session:
         FileNotFoundError: no such file.
         ValueError: a file that is no session, or a prompt the model cannot take.
     """
-    prompt, template, decoding, settings = session_file.read(Path(path), model)
+    prompt, template, decoding, settings = file.read(Path(path), model)
     session = Session(model, prompt, max_new_tokens=0)
     session.template = template
     for name, value in {"decoding": decoding, **settings}.items():

@@ -10,8 +10,9 @@ import numpy as np
 
 from segviz.comparison import Comparison
 from segviz.explorer import showing
-from segviz.looks import VIEWS, Looker, Wanted
-from segviz.runs import answer_of
+from segviz.session.looker import Looker, Wanted
+from segviz.session.looks import VIEWS
+from segviz.session.runs import answer_of
 from segviz.widgets import ExplorerView
 
 if TYPE_CHECKING:

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from segviz.looks import Contrast, Flows, LayerLook, Look, Parting, Pattern
 from segviz.prompts import PRESETS
 from segviz.receipt import HeadCheck
+from segviz.session.looks import Contrast, Flows, LayerLook, Look, Parting, Pattern
 from segviz.widgets.segmented import segment_dicts
 
 if TYPE_CHECKING:
     from segviz.prompts import Prompt
-    from segviz.runs import Answer
     from segviz.segments import Segmentation
+    from segviz.session.runs import Answer
     from segviz.trace import MaskKind
     from segviz.widgets import (
         AnswerView,

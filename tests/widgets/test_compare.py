@@ -21,18 +21,6 @@ CHAT = Segmentation([Segment(0, 1, "bos", "causal"), Segment(1, 5, "user")])
 LIKELY = ([(" Fay", 0.9), (" Lena", 0.1)], [(" Lena", 0.8), (" Fay", 0.15)])
 
 
-@pytest.fixture
-def sent(monkeypatch):
-    """Custom messages, as (content, buffers)."""
-    messages: list[tuple[dict, list[bytes]]] = []
-
-    def send(self: View, content: dict, buffers: list[bytes] | None = None) -> None:  # noqa: ARG001
-        messages.append((content, [bytes(buffer) for buffer in buffers or []]))
-
-    monkeypatch.setattr(View, "send", send)
-    return messages
-
-
 def from_page(view: View, **content: object) -> None:
     view._handle_custom_msg(content, [])
 

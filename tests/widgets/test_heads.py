@@ -20,18 +20,6 @@ MEGABYTE = 1_000_000
 STATIC = Path(sv.__file__).parent / "widgets" / "static"
 
 
-@pytest.fixture
-def sent(monkeypatch):
-    """Custom messages, as (content, buffers)."""
-    messages: list[tuple[dict, list[bytes]]] = []
-
-    def send(self: View, content: dict, buffers: list[bytes] | None = None) -> None:  # noqa: ARG001
-        messages.append((content, [bytes(buffer) for buffer in buffers or []]))
-
-    monkeypatch.setattr(View, "send", send)
-    return messages
-
-
 def from_page(view: View, **content: object) -> None:
     view._handle_custom_msg(content, [])
 

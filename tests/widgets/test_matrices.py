@@ -21,18 +21,6 @@ from segviz.widgets.scale import fine, packed, shaded, table
 CHAT = Segmentation([Segment(0, 1, "bos", "causal"), Segment(1, 5, "user")])
 
 
-@pytest.fixture
-def sent(monkeypatch):
-    """Custom messages, as (content, buffers)."""
-    messages: list[tuple[dict, list[bytes]]] = []
-
-    def send(self: View, content: dict, buffers: list[bytes] | None = None) -> None:  # noqa: ARG001
-        messages.append((content, [bytes(buffer) for buffer in buffers or []]))
-
-    monkeypatch.setattr(View, "send", send)
-    return messages
-
-
 @pytest.fixture(scope="module")
 def comparison(tmp_path_factory):
     folder = tmp_path_factory.mktemp("traces")

@@ -20,18 +20,6 @@ TOKENS = ["<s>", "Anna", " follows", " Ben", "\n"]
 CHAT = Segmentation([Segment(0, 1, "bos", "causal"), Segment(1, 5, "user")])
 
 
-@pytest.fixture
-def sent(monkeypatch):
-    """Custom messages, as (content, buffers)."""
-    messages: list[tuple[dict, list[bytes]]] = []
-
-    def send(self: View, content: dict, buffers: list[bytes] | None = None) -> None:  # noqa: ARG001
-        messages.append((content, [bytes(buffer) for buffer in buffers or []]))
-
-    monkeypatch.setattr(View, "send", send)
-    return messages
-
-
 def from_page(view: View, content: dict[str, Any]) -> None:
     """A custom message, by the way it takes from the page."""
     view._handle_custom_msg(content, [])

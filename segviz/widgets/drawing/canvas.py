@@ -16,7 +16,9 @@ from segviz.widgets.palette import SEGMENTS
 
 Dicts = Sequence[Mapping[str, Any]]
 _DPI = 110
-_LIMIT = 90_000  # bytes of a picture: it is saved with the notebook
+# Bytes of a picture, which is saved with the notebook: lighter ones keep all their colours, and
+# heavier ones not even their pixels.
+_LIGHT, _LIMIT = 20_000, 90_000
 
 
 def figure(width: float, height: float) -> Figure:
@@ -32,20 +34,18 @@ def png(figure: Figure) -> bytes:
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", message=r"Glyph .* missing from font")
         figure.savefig(buffer, format="png")
-    if buffer.tell() <= _LIMIT:
+    if buffer.tell() <= _LIGHT:
         return buffer.getvalue()
-    return _smaller(Image.open(buffer))
+    return _smaller(Image.open(buffer).convert("RGB"))
 
 
 def _smaller(picture: Image.Image) -> bytes:
-    """The picture with fewer colours, then fewer pixels, until it is small enough to be saved."""
+    """The picture with fewer colours, which hardly shows, and with fewer pixels while too large."""
     for share in (1.0, 0.7, 0.5):
         buffer = io.BytesIO()
         size = (round(picture.width * share), round(picture.height * share))
-        reduced = (
-            picture.convert("RGB")
-            .resize(size)
-            .quantize(128, method=Image.Quantize.MAXCOVERAGE, dither=Image.Dither.NONE)
+        reduced = picture.resize(size).quantize(
+            256, method=Image.Quantize.MAXCOVERAGE, dither=Image.Dither.NONE
         )
         reduced.save(buffer, format="png", optimize=True)
         if buffer.tell() <= _LIMIT:

@@ -1,6 +1,6 @@
 // @ts-check
 /** One of the three pictures of a comparison: its cells, and what of them is under the pointer. */
-import { paintable } from "./attention_picture.js";
+import { hatch, paintable } from "./attention_picture.js";
 import { makeTiles } from "./attention_tiles.js";
 import { node, themeColor } from "./common.js";
 import { fineValue } from "./heatmap.js";
@@ -55,7 +55,7 @@ export function makePicture(scope, model, parent, el, { name, index, me }) {
     const { all, table } = given;
     const { rows, columns } = matrix.axes;
     shown = tiles.tile(sight, Math.max(width, height), { rows, columns, factor: all.factor }) ?? all;
-    hatchMasked(context, width, height, width / matrix.box.width, themeColor(element, "--sv-hatch"));
+    hatch(context, width, height, width / matrix.box.width, themeColor(element, "--sv-hatch"));
     if (shading.hides && sight.column < shown.factor) {
       context.fillStyle = themeColor(element, "--sv-bg");
       const first = Math.round(((shown.factor - sight.column) * width) / sight.columns);
@@ -99,20 +99,4 @@ export function makePicture(scope, model, parent, el, { name, index, me }) {
   }
 
   return { element, matrix, zoom, take, shade, cellWith, valueAt };
-}
-
-/**
- * Masked cells let this show through.
- * @param {CanvasRenderingContext2D} context @param {number} width @param {number} height
- * @param {number} ratio device pixels to one of the page @param {string} color
- */
-function hatchMasked(context, width, height, ratio, color) {
-  context.strokeStyle = color;
-  context.lineWidth = ratio;
-  context.beginPath();
-  for (let at = -height; at < width; at += 6 * ratio) {
-    context.moveTo(at, height);
-    context.lineTo(at + height, 0);
-  }
-  context.stroke();
 }

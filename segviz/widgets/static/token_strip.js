@@ -238,6 +238,8 @@ function renderStrip({ model, el }) {
   scope.model(model, "change:presets", () => head.update());
   scope.resize(text, scope.frame(resized));
   function resized() {
+    // A host may take the view out of the page for a moment, in which there is nothing to measure.
+    if (!text.clientWidth) return;
     if (text.clientWidth === width && text.scrollHeight === height) return;
     measure();
     paint();

@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Any, Literal
 from segviz.prompts import Prompt
 from segviz.run import RunCancelledError
 from segviz.segments import Segmentation
+from segviz.session.worker import Worker
 from segviz.trace import MaskKind, Trace, with_response
-from segviz.worker import Worker
 
 if TYPE_CHECKING:
     from segviz.model import Model

@@ -11,20 +11,22 @@ from typing import TYPE_CHECKING, Any, Protocol, cast
 
 import traitlets
 
-from segviz import session_file
 from segviz.comparison import Comparison, compared
-from segviz.looks import Contrast, Flows, LayerLook, Look, Looker, Parting, Pattern, Wanted
 from segviz.prompts import Prompt, carried, presets
-from segviz.runs import Answer, Runs
-from segviz.sampling import DEFAULTS, checked_settings, options_of, settings_of
+from segviz.sampling import checked_settings, options_of, settings_of
 from segviz.segments import Segmentation
+from segviz.session import file
+from segviz.session.looker import Looker, Wanted
+from segviz.session.looks import Contrast, Flows, LayerLook, Look, Parting, Pattern
+from segviz.session.runs import Runs
+from segviz.session.state import SessionState
+from segviz.session.worker import Worker
 from segviz.trace import HeadCheck, MaskKind, Trace
-from segviz.worker import Worker
 
 if TYPE_CHECKING:
-    from segviz.looks import View
     from segviz.model import Messages, Model
     from segviz.patterns import Head
+    from segviz.session.looks import View
 
 PAUSE = 0.15
 """Seconds without an edit after which a run begins while a boundary is being dragged."""
@@ -42,7 +44,7 @@ class Front(Protocol):
         ...
 
 
-class Session(traitlets.HasTraits):
+class Session(SessionState):
     """A prompt under both masks, kept up to date while its segments are edited.
 
     >>> import segviz as sv
@@ -67,60 +69,6 @@ class Session(traitlets.HasTraits):
         TypeError, NotImplementedError: decoding options it cannot take.
         traitlets.TraitError: a segmentation of another length, no such layer, head or view.
     """
-
-    prompt = traitlets.Instance(Prompt, help="The prompt, with the current segments.")
-    segmentation = traitlets.Instance(Segmentation, help="The prompt's segments.")
-    template = traitlets.Instance(Segmentation, help="The segments before any edit.")
-    decoding = traitlets.Dict(
-        dict(DEFAULTS), help="max_new_tokens, do_sample, temperature, top_p, seed of the answers."
-    )
-
-    view = traitlets.Enum(
-        ["causal", "segment", "difference"], "segment", help="Which attention is looked at."
-    )
-    layer = traitlets.Int(0, help="The layer looked at.")
-    head = traitlets.Int(0, help="The query head looked at.")
-    reduce = traitlets.Enum(
-        ["head", "mean", "max"], "head", help="One head, or the mean or maximum over the layer's."
-    )
-    merge = traitlets.Enum(
-        ["tokens", "words", "segments"], "tokens", help="What a row of the pattern stands for."
-    )
-    scale = traitlets.Enum(
-        ["sqrt", "linear", "log", "clipped"], "sqrt", help="The scale of the colours."
-    )
-    hide_first = traitlets.Bool(help="Hide attention on the first token, the usual sink.")
-    normalize = traitlets.Bool(help="Colour each row relative to its own maximum.")
-    pinned = traitlets.Int(
-        None, allow_none=True, help="The query whose row the strip shows; None: none."
-    )
-    panels = traitlets.List(
-        traitlets.Enum(["prompt", "heads", "compare"]),
-        ["heads"],
-        help="The parts of the explorer that are unfolded.",
-    )
-
-    pattern = traitlets.Instance(
-        Pattern, allow_none=True, help="What the chosen head shows; None before the first run."
-    )
-    receipt = traitlets.Instance(
-        HeadCheck, allow_none=True, help="Whether the mask was applied in the chosen head."
-    )
-    contrast = traitlets.Instance(Contrast, allow_none=True, help="The chosen head in all views.")
-    flows = traitlets.Instance(Flows, allow_none=True, help="Attention from segment to segment.")
-    parting = traitlets.Instance(Parting, allow_none=True, help="Where the answers part.")
-    overview = traitlets.Dict(help="All heads by layer, as far as they are computed.")
-    version = traitlets.Int(help="Changes with the traces that all of these are computed from.")
-
-    causal_answer = traitlets.Instance(Answer, (), help="The answer under the causal mask.")
-    segment_answer = traitlets.Instance(Answer, (), help="The answer under the segment mask.")
-    stale = traitlets.Bool(
-        default_value=True, help="The pattern is that of an earlier edit, or there is none yet."
-    )
-    dragging = traitlets.Bool(help="A boundary is being dragged: runs wait for a pause.")
-    busy = traitlets.Bool(help="A run is under way, or waits for a pause.")
-    stage = traitlets.Unicode(help="What the run under way is doing.")
-    error = traitlets.Unicode(help="Why the last run failed; '' if it did not.")
 
     _ready = False
     """Whether changes are edits, and not the first values."""
@@ -301,7 +249,7 @@ class Session(traitlets.HasTraits):
 
         No weights and no traces: opened again, the session runs again.
         """
-        session_file.write(Path(path), self)
+        file.write(Path(path), self)
 
     def snapshot(self) -> None:
         """Leave a static picture of the explorer in the notebook, which shows on GitHub, too.
@@ -446,7 +394,7 @@ class Session(traitlets.HasTraits):
             if not self._ready:
                 return
             if change is None:
-                self.version += 1
+                self.version = cast("int", self.version) + 1
             wanted = self.wanted()
             self.stale = not wanted.ready
             self._looking.submit(partial(self._take_looks, wanted))
