@@ -10,11 +10,13 @@ import weakref
 import numpy as np
 import pytest
 import reference
+import torch
+from transformers import AutoModelForCausalLM
 
 import segviz as sv
 from segviz.explorer import explorer_view
 from segviz.session import Session
-from segviz.widgets import UNTUNED
+from segviz.widgets import UNTUNED, View
 
 CHAT = [
     {"role": "system", "content": "Anna follows Ben. Ben follows Carl."},
@@ -242,3 +244,33 @@ class TestPage:
         session.to_html()
         assert all(child._published == published for child, published in before)
         assert session.views == [view]
+
+
+def test_no_message_is_over_a_megabyte(monkeypatch) -> None:
+    sizes = []
+
+    def send(_widget: View, message: dict, buffers: list | None = None) -> None:
+        sizes.append(len(json.dumps(message)) + sum(len(bytes(one)) for one in buffers or []))
+
+    monkeypatch.setattr(View, "_send", send)
+    config = reference.CONFIGS["llama"][0](
+        **{**reference._SHAPE, "num_attention_heads": 12, "max_position_embeddings": 1500}
+    )
+    torch.manual_seed(0)
+    hf_model = AutoModelForCausalLM.from_config(config).eval()
+    model = sv.Model(hf_model, reference.tokenizer())
+    # One bidirectional segment: every cell of the pattern is visible, which no run packs away.
+    prompt = reference.random_prompt(1023, 1)
+    whole = sv.Segmentation([sv.Segment(0, 1023, "user")])
+    session = Session(model, prompt.with_segmentation(whole), max_new_tokens=2)
+    session.panels = ["prompt", "heads", "compare"]
+    view = explorer_view(session)
+    session.wait(120)
+    session.view = "difference"
+    session.wait(120)
+    for child in (view, *view.children):
+        child._dispatch({"kind": "ready"}, [])
+    assert len(sizes) > 20
+    assert max(sizes) < 1_000_000
+    assert max(sizes) > 300_000  # the pattern was among them
+    session.close()

@@ -11,12 +11,13 @@ README = (Path(__file__).parents[1] / "README.md").read_text(encoding="utf-8")
 BLOCK = re.compile(r"(?P<before>[^\n]*)\n```python\n(?P<code>.*?)```", re.DOTALL)
 
 
-def test_the_code_runs() -> None:
+def test_the_code_runs(tmp_path, monkeypatch) -> None:
+    monkeypatch.chdir(tmp_path)
     namespace: dict[str, object] = {}
     blocks = [m for m in BLOCK.finditer(README) if not m["before"].startswith("<!-- not run")]
     for block in blocks:
         exec(compile(block["code"], "README.md", "exec"), namespace)
-    assert len(blocks) == 3
+    assert len(blocks) == 5
     assert isinstance(namespace["trace"], sv.Trace)
 
 

@@ -18,6 +18,7 @@ from .actions import cell_color, drag, handle_point, segments, token_point
 from .conftest import Complaints, settle
 from .hosts import MarimoServer, NotebookServer, VoilaServer
 from .lab import NotebookPage
+from .samples import explorer
 from .servers import Server
 from .test_explorer import LINK, NEEDED, RIGHT, WRONG
 
@@ -128,6 +129,39 @@ def test_the_theme_is_what_is_painted(static_page):
         )
         page.locator(f".sv-root[data-theme='{theme}']").wait_for(timeout=3000)
         assert painted(root) == theme
+
+
+# Makes the page narrower. While the views' next frame lays them out, they are hidden: that is how
+# JupyterLab may take a cell out of the page and put it back, and no observer of sizes hears of it.
+NARROWER = """(hidden) => new Promise((done) => {
+  const style = document.getElementById("segviz").style;
+  requestAnimationFrame(() => {
+    style.width = "600px"; // observed after the callbacks of this frame
+    requestAnimationFrame(() => (style.display = hidden ? "none" : ""));
+    const last = new ResizeObserver(() => requestAnimationFrame(() => {
+      style.display = "";
+      last.disconnect();
+      setTimeout(done, 200);
+    }));
+    last.observe(document.querySelector(".sv-text"));
+  });
+})"""
+PLACES = """(root) =>
+  [...root.querySelectorAll(".sv-label, .sv-handle, .sv-plot, .sv-heads-cell, .sv-bar, canvas")]
+    .map((element) => element.getBoundingClientRect())
+    .map(({ x, y, width, height }) => [x, y, width, height].map(Math.round))"""
+
+
+def test_a_host_may_hide_the_view_for_a_moment(static_page):
+    plain, shaken = static_page(explorer()), static_page(explorer())
+    wide = plain.locator(".sv-explorer").evaluate(PLACES)
+    plain.evaluate(NARROWER, False)
+    shaken.evaluate(NARROWER, True)
+    settle(plain)
+    settle(shaken)
+    places = [page.locator(".sv-explorer").evaluate(PLACES) for page in (plain, shaken)]
+    assert places[0] != wide
+    assert places[1] == places[0]
 
 
 def shown(page: Any) -> Any:
