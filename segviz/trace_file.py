@@ -11,6 +11,7 @@ import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 
+from segviz.files import whole
 from segviz.likely import LikelyTokens
 from segviz.patterns import CapturedLayer
 
@@ -67,15 +68,9 @@ def write(path: Path, tensors: Mapping[str, torch.Tensor], metadata: Mapping[str
     Raises:
         FileNotFoundError: no such folder.
     """
-    if not path.parent.is_dir():
-        raise FileNotFoundError(f"there is no folder {str(path.parent)!r} to save {path.name!r} in")
-    unfinished = path.with_name(path.name + ".part")
     text = json.dumps({"format": FORMAT, **metadata})
-    try:
+    with whole(path, "a trace") as unfinished:
         save_file(dict(tensors), unfinished, metadata={"segviz": text})
-        unfinished.replace(path)
-    finally:
-        unfinished.unlink(missing_ok=True)
 
 
 def read(path: Path) -> tuple[dict[str, torch.Tensor], dict[str, Any]]:

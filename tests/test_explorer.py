@@ -227,6 +227,9 @@ class TestPage:
         assert compare == {"0 1", "2 2", "0 0"}
         with pytest.raises(IndexError, match="there is no layer 9"):
             session.to_html(tmp_path / "other.html", heads=[(9, 0)])
+        for wrong in (3, [3], [("a", "b")]):
+            with pytest.raises(TypeError, match="pairs of layer and query head"):
+                session.to_html(tmp_path / "other.html", heads=wrong)
         assert not (tmp_path / "other.html").exists()
 
     def test_it_waits_for_the_run(self, session) -> None:

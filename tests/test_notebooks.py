@@ -39,7 +39,7 @@ def text_of(notebook) -> list[str]:
 def test_it_can_be_read_without_running_it(path) -> None:
     notebook = nbformat.read(path, as_version=4)
     nbformat.validate(notebook)
-    assert path.stat().st_size < 500_000
+    assert path.stat().st_size < 300_000
     assert "widgets" not in notebook.metadata
     outputs = [o for c in notebook.cells if c.cell_type == "code" for o in c.outputs]
     assert not [output for output in outputs if output.output_type == "error"]

@@ -21,6 +21,7 @@ LAYERS = {
     "segments": set(),
     "masks": {"segments"},
     "tiles": set(),
+    "files": set(),
     "sampling": set(),
     "labels": set(),
     "prompts": {"segments", "labels"},
@@ -30,7 +31,7 @@ LAYERS = {
     "pattern_tiles": {"masks", "patterns"},
     "summaries": {"patterns"},
     "receipt": {"segments", "masks", "patterns"},
-    "trace_file": {"likely", "patterns"},
+    "trace_file": {"files", "likely", "patterns"},
     "trace": {
         "segments",
         "masks",
@@ -54,6 +55,7 @@ LAYERS = {
     "comparison": {"trace", "pattern_tiles", "patterns", "summaries"},
     "widgets": {"segments", "masks", "tiles", "sampling", "labels", "grouping", "receipt"},
     "session": {
+        "files",
         "segments",
         "prompts",
         "tiles",

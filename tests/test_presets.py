@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from itertools import pairwise
 
 import hypothesis.strategies as st
 import pytest
@@ -127,7 +128,7 @@ def edited_prompts(draw):
         kinds = st.sampled_from(["bidirectional", "causal"])
         return Segmentation(
             Segment(start, stop, draw(st.sampled_from("pqr")), draw(kinds))
-            for start, stop in zip(bounds, bounds[1:], strict=False)
+            for start, stop in pairwise(bounds)
         )
 
     texts = [draw(st.text("abc", min_size=1, max_size=9)) for _ in range(2)]

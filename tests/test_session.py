@@ -241,6 +241,12 @@ def test_rejections(session) -> None:
         session.head = -1
     with pytest.raises(traitlets.TraitError, match="view"):
         session.view = "both"
+    with pytest.raises(traitlets.TraitError, match="pinned is 35; allowed are 0 to 34"):
+        session.pinned = 35
+    with pytest.raises(ValueError, match="mask='both'"):
+        session.pin_answer("both", 0)
+    with pytest.raises(IndexError, match="no generated token 5: the answer has 5"):
+        session.pin_answer("causal", 5)
     with pytest.raises(RuntimeError, match=r"snapshot\(\).*no explorer"):
         session.snapshot()
     with pytest.raises(RuntimeError, match=r"to_html\(\).*no explorer"):
@@ -273,3 +279,11 @@ def test_a_slow_prefill_says_how_far_it_has_come(model, prompt, monkeypatch) -> 
     session.segmentation = session.segmentation.move_boundary(1, 20)
     session.wait(60)
     assert "prefill under the segment mask, layer 3 of 3" in stages
+
+
+def test_a_closed_session_says_so(session) -> None:
+    session.close()
+    for call in (session.wait, session.run, lambda: session.trace, lambda: session.comparison):
+        with pytest.raises(RuntimeError, match="this session is closed"):
+            call()
+    assert session.pattern is None

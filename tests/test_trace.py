@@ -160,7 +160,7 @@ def test_wrong_indices(run) -> None:
         trace.next_tokens(k=65)
     with pytest.raises(TypeError, match=r"a layer is an integer, not 1\.0"):
         trace.attention(1.0, 0)
-    with pytest.raises(FileNotFoundError, match=r"no folder '/nowhere' to save 'x\.safetensors'"):
+    with pytest.raises(FileNotFoundError, match=r"no folder '/nowhere' to save a trace in"):
         trace.save("/nowhere/x.safetensors")
     with pytest.raises(ValueError, match="size is 0"):
         trace.thumbnails(0)

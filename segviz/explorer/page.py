@@ -79,6 +79,12 @@ def _heads(wanted: Wanted, heads: Sequence[tuple[int, int]] | None) -> list[tupl
         changed = Comparison(**wanted.traces).largest_difference()
         order = np.argsort(-changed, axis=None)[:CHANGED_MOST]
         heads = [divmod(int(index), shown.heads) for index in order]
+    try:
+        heads = [(int(layer), int(head)) for layer, head in heads]
+    except (TypeError, ValueError):
+        raise TypeError(
+            f"heads are pairs of layer and query head, like [(3, 5), (0, 1)], not {heads!r}"
+        ) from None
     for layer, head in heads:
         shown.tiles(layer, head)  # raises what there is to say of a head that does not exist
     chosen = (wanted.layer, wanted.head)

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from segviz import __version__
+from segviz.files import whole
 from segviz.prompts import Prompt
 from segviz.segments import Segmentation
 
@@ -26,7 +27,12 @@ SETTINGS = (
 
 
 def write(path: Path, session: Session) -> None:
-    """Write what :func:`read` needs to go on."""
+    """Write what :func:`read` needs to go on.
+
+    Raises:
+        TypeError: template options or messages that JSON does not know.
+        FileNotFoundError: no such folder.
+    """
     prompt = session.prompt
     data = {
         "segviz": __version__,
@@ -53,7 +59,8 @@ def write(path: Path, session: Session) -> None:
             f"this session cannot be saved: {error}. Template options and message contents have "
             "to be plain text, numbers, lists and dicts"
         ) from error
-    path.write_text(text + "\n", encoding="utf-8")
+    with whole(path, "a session") as unfinished:
+        unfinished.write_text(text + "\n", encoding="utf-8")
 
 
 def read(path: Path, model: Model) -> tuple[Prompt, Segmentation, dict[str, Any], dict[str, Any]]:
@@ -66,6 +73,8 @@ def read(path: Path, model: Model) -> tuple[Prompt, Segmentation, dict[str, Any]
         FileNotFoundError: no such file.
         ValueError: a file that is no session, or settings the model cannot take.
     """
+    if not path.is_file():
+        raise FileNotFoundError(f"there is no session file {str(path)!r}")
     try:
         data = json.loads(path.read_text(encoding="utf-8"))
         if data["format"] != FORMAT:

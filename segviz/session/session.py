@@ -12,13 +12,14 @@ from typing import TYPE_CHECKING, Any, Protocol, cast
 import traitlets
 
 from segviz.comparison import Comparison, compared
+from segviz.files import whole
 from segviz.prompts import Prompt, carried, presets
 from segviz.sampling import checked_settings, options_of, settings_of
 from segviz.segments import Segmentation
 from segviz.session import file
 from segviz.session.looker import Looker, Wanted
 from segviz.session.looks import Contrast, Flows, LayerLook, Look, Parting, Pattern
-from segviz.session.runs import Runs
+from segviz.session.runs import KINDS, Runs
 from segviz.session.state import SessionState
 from segviz.session.worker import Worker
 from segviz.trace import HeadCheck, MaskKind, Trace
@@ -209,6 +210,8 @@ class Session(SessionState):
                 raise TimeoutError(f"the run is not done after {timeout} s")
         if self.error:
             raise RuntimeError(self.error)
+        if not self._ready:
+            raise RuntimeError("this session is closed: make another one of session.prompt")
         if not self._runs.done:
             raise RuntimeError("the run was stopped: session.run() starts it again")
         return self
@@ -218,7 +221,13 @@ class Session(SessionState):
         self._runs.stop()
 
     def run(self) -> None:
-        """Run both masks again, for instance after the weights have changed."""
+        """Run both masks again, for instance after the weights have changed.
+
+        Raises:
+            RuntimeError: a closed session.
+        """
+        if not self._ready:
+            raise RuntimeError("this session is closed: make another one of session.prompt")
         self._model.clear_cache()
         with self.lock:
             self._runs.forget()
@@ -236,6 +245,7 @@ class Session(SessionState):
         self.views.clear()
         self.unobserve_all()
         with self.lock:
+            self._ready = False
             self._runs.forget()
             self._looker.forget()
             self.front = None
@@ -279,13 +289,16 @@ class Session(SessionState):
         Raises:
             RuntimeError: a session without an explorer; see :func:`segviz.explore`.
             IndexError: no such head.
+            TypeError: heads of another form.
+            FileNotFoundError: no such folder.
         """
         front = self._shown("to_html()")
         self.wait()
         page = front.html(heads)
         if path is None:
             return page
-        Path(path).write_text(page, encoding="utf-8")
+        with whole(Path(path), "a page") as unfinished:
+            unfinished.write_text(page, encoding="utf-8")
         return None
 
     def _shown(self, what: str) -> Front:
@@ -314,6 +327,16 @@ class Session(SessionState):
         if not 0 <= value < count:
             raise traitlets.TraitError(f"{name} is {value}; allowed are 0 to {count - 1}")
         return value
+
+    @traitlets.validate("pinned")
+    def _valid_pinned(self, proposal: Any) -> int | None:
+        position = proposal["value"]
+        count = self.prompt.length + self.decoding["max_new_tokens"]
+        if position is not None and not 0 <= position < count:
+            raise traitlets.TraitError(
+                f"pinned is {position}; allowed are 0 to {count - 1}, a token position, and None"
+            )
+        return position
 
     @traitlets.validate("decoding")
     def _valid_decoding(self, proposal: Any) -> dict[str, Any]:
@@ -409,8 +432,11 @@ class Session(SessionState):
         """Pin a generated token of the answer under a mask, and look at that run.
 
         Raises:
+            ValueError: a mask that is neither ``"causal"`` nor ``"segment"``.
             IndexError: no such token.
         """
+        if mask not in KINDS:
+            raise ValueError(f"mask={mask!r}; allowed are 'causal' and 'segment'")
         with self.lock:
             tokens = getattr(self, f"{mask}_answer").tokens
             if not 0 <= index < len(tokens):

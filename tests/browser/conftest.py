@@ -31,7 +31,7 @@ NOISE = re.compile(
     r"favicon|api/contents/.*(404|checkpoints)|workspaces|translation|lsp|ResizeObserver loop"
     r"|Failed to load resource.*40[134]|WebSocket|api/kernels|api/me|collaborat|sourcemap"
     r"|Canceled future for \w+ message|debugger state"
-    # Notebook 7, on any notebook; voila, whose icons come from outside and whose Lab is an older one.
+    # Notebook 7, on any notebook; voila, whose icons come from outside, and whose Lab is older.
     r"|Cannot read properties of undefined \(reading 'schema'\)"
     r"|fortawesome|shared module is not a function",
     re.IGNORECASE,

@@ -16,7 +16,7 @@ import segviz as sv
 model = sv.load()
 """
 EXPLORER = SETUP + 'session = sv.explore(model, sv.examples["chain"], max_new_tokens=4)'
-LONG = SETUP + 'session = sv.explore(model, sv.examples["chain"], max_new_tokens=400, eos_token_id=[])'
+LONG = EXPLORER.replace("max_new_tokens=4", "max_new_tokens=400, eos_token_id=[]")
 
 # Keys on a handle, as fast as the page takes them.
 EDITS = """(root, keys) => {
@@ -36,8 +36,8 @@ def fresh():
 MEMORY = """\
 def memory():
     gc.collect()
-    tensors = [o for o in gc.get_objects() if type(o).__module__ == "torch" and hasattr(o, "nbytes")]
-    return sum(o.nbytes for o in tensors)
+    tensors = [one for one in gc.get_objects() if type(one).__module__ == "torch"]
+    return sum(getattr(one, "nbytes", 0) for one in tensors)
 """
 
 
@@ -62,7 +62,7 @@ def test_two_hundred_edits_in_a_row(lab):
     lab.run_code("session.wait()")
     settle(page)
     assert segments(explorer) == shown
-    assert lab.kernel("session.segmentation == views[0].strip.segmentation if (views := session.views) else 0")
+    assert lab.kernel("session.segmentation == session.views[0].strip.segmentation")
     assert lab.kernel("fresh()") == [True, True]
     assert not explorer.locator(".sv-outdated, .sv-stale").count()
     # The pixels are those of the last run: its largest cell is yellow, masked ones are not.
@@ -85,7 +85,10 @@ def test_a_long_answer_stops_at_once(lab):
     lab.run_code(
         "heard = []\n"
         "stop = session.stop\n"
-        "session.views[0].on_stop[:] = [lambda: (heard.append(len(session.segment_answer.tokens)), stop())]"
+        "def heard_stop():\n"
+        "    heard.append(len(session.segment_answer.tokens))\n"
+        "    stop()\n"
+        "session.views[0].on_stop[:] = [heard_stop]"
     )
     explorer.get_by_role("button", name="Stop").first.click()
     panel.locator(".sv-state", has_text="stopped").or_(

@@ -44,8 +44,9 @@ def _smaller(picture: Image.Image) -> bytes:
     for share in (1.0, 0.7, 0.5):
         buffer = io.BytesIO()
         size = (round(picture.width * share), round(picture.height * share))
+        # One step of k-means keeps the colours of large areas as they are.
         reduced = picture.resize(size).quantize(
-            256, method=Image.Quantize.MAXCOVERAGE, dither=Image.Dither.NONE
+            256, method=Image.Quantize.MAXCOVERAGE, kmeans=1, dither=Image.Dither.NONE
         )
         reduced.save(buffer, format="png", optimize=True)
         if buffer.tell() <= _LIMIT:

@@ -92,7 +92,7 @@ function renderHeadGrid({ model, el }) {
   }
 
   function arrange() {
-    width = main.clientWidth;
+    width ||= main.clientWidth;
     if (!width) return;
     const first = !rows.count;
     const room = width >= BESIDE ? width - DETAIL : width;
@@ -288,7 +288,12 @@ function renderHeadGrid({ model, el }) {
     changedSoon();
     sighted();
   });
-  scope.resize(main, () => main.clientWidth !== width && changedSoon());
+  // Measured at once: in the next frame a host may have the view out of the page for a moment.
+  scope.resize(main, () => {
+    if (main.clientWidth === width) return;
+    width = main.clientWidth;
+    changedSoon();
+  });
   rows.active = chosen();
   changed();
   tell(model, { kind: "ready" });

@@ -71,7 +71,12 @@ export class Matrix {
     this.imageSoon = scope.frame(() => this.drawImage());
     this.overlaySoon = scope.frame(() => this.drawOverlay());
     this.sightSoon = scope.frame(() => this.drawAll());
-    scope.resize(this.frame, () => this.frame.clientWidth !== this.width && this.layoutSoon());
+    // Measured at once: in the next frame a host may have the view out of the page for a moment.
+    scope.resize(this.frame, () => {
+      if (this.frame.clientWidth === this.width) return;
+      this.width = this.frame.clientWidth;
+      this.layoutSoon();
+    });
     scope.dom(this.plot, "pointermove", (event) => this.point(event));
     scope.dom(this.plot, "pointerleave", () => this.hover(null));
     scope.dom(el, "segviz-highlight", (event) => this.highlight(event.detail));
@@ -150,7 +155,7 @@ export class Matrix {
 
   layout() {
     const { rows, columns, tokens } = this.axes;
-    this.width = this.frame.clientWidth;
+    this.width ||= this.frame.clientWidth;
     if (!this.width || !rows) return;
     const wide = Math.min(this.width, LARGEST + 90);
     // Where one can zoom in on labels, there is room for them from the start: nothing jumps.

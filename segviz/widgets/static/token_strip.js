@@ -24,11 +24,8 @@ function renderStrip({ model, el }) {
     tokens.forgetShades();
     shadeTokens();
   });
-  const editor = new StripEditor(
-    scope,
-    model,
-    scope.frame(() => paint()),
-  );
+  const paintSoon = scope.frame(() => paint());
+  const editor = new StripEditor(scope, model, paintSoon);
   const head = makeHead(scope, editor, { unpin, reveal: () => reveal(shade?.query ?? 0) });
   const text = node("div", "sv-text", {
     tabindex: "0",
@@ -72,8 +69,6 @@ function renderStrip({ model, el }) {
 
   function measure() {
     tokens.measure();
-    const last = tokens.boxes[count() - 1];
-    text.classList.toggle("sv-long", last && last.top + last.height > LONG);
     width = text.clientWidth;
     height = text.scrollHeight;
   }
@@ -82,6 +77,8 @@ function renderStrip({ model, el }) {
     const { segments } = editor;
     head.update();
     if (totalLength(segments) !== count()) return;
+    const last = tokens.boxes[count() - 1];
+    text.classList.toggle("sv-long", last && last.top + last.height > LONG);
     tokens.paint(segments);
     const places = placeLabels(
       tokens.boxes,
@@ -236,14 +233,12 @@ function renderStrip({ model, el }) {
 
   scope.model(model, "change:tokens", build);
   scope.model(model, "change:presets", () => head.update());
-  scope.resize(text, scope.frame(resized));
-  function resized() {
-    // A host may take the view out of the page for a moment, in which there is nothing to measure.
-    if (!text.clientWidth) return;
+  // Measured at once: in the next frame a host may have the view out of the page for a moment.
+  scope.resize(text, () => {
     if (text.clientWidth === width && text.scrollHeight === height) return;
     measure();
-    paint();
-  }
+    paintSoon();
+  });
   build();
   tell(model, { kind: "ready" });
   return () => scope.close();
