@@ -150,7 +150,7 @@ class _Links:
         self.view.status = (self.session.stage or "running") if busy else "up to date"
 
     def _show_answer(self, mask: Any) -> None:
-        showing.show_answer(self.view.answer, mask, getattr(self.session, f"{mask}_answer"))
+        self.view.answer.show(mask, getattr(self.session, f"{mask}_answer"))
 
     def _show_stale(self) -> None:
         for one in (self.view.attention, self.view.compare):

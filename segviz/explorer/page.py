@@ -68,7 +68,7 @@ class SessionFront:
         showing.show_source(view.prompt, session.prompt)
         showing.show_presets(view.strip, session.presets)
         for mask, trace in wanted.traces.items():
-            showing.show_answer(view.answer, mask, answer_of(trace))
+            view.answer.show(mask, answer_of(trace))
         return view
 
 

@@ -12,10 +12,7 @@ from segviz.widgets.segmented import segment_dicts
 if TYPE_CHECKING:
     from segviz.prompts import Prompt
     from segviz.segments import Segmentation
-    from segviz.session.runs import Answer
-    from segviz.trace import MaskKind
     from segviz.widgets import (
-        AnswerView,
         CompareView,
         ExplorerView,
         HeadGrid,
@@ -100,18 +97,6 @@ def show_parting(compare: CompareView, parting: Parting) -> None:
         tokens=parting.tokens,
         segmentation=parting.segmentation,
         prompt_length=parting.prompt_length,
-    )
-
-
-def show_answer(view: AnswerView, mask: MaskKind, answer: Answer) -> None:
-    """An answer, as far as it has come."""
-    view.set(
-        mask,
-        answer.tokens,
-        state=answer.state,
-        note=answer.note,
-        probabilities=answer.probabilities,
-        top=answer.top,
     )
 
 

@@ -22,6 +22,7 @@ from segviz.widgets.compare_parts import UNTUNED
 
 if TYPE_CHECKING:
     from segviz.comparison import Comparison
+    from segviz.session.runs import Answer
     from segviz.trace import Trace
 
 MaskKind = Literal["causal", "segment"]
@@ -176,6 +177,29 @@ class AnswerView(View):
             self._probabilities[mask], self._top[mask] = own, likely
             content, arrays = likely_message(after, own, likely)
             self.publish(f"top {mask}", content, *arrays)
+
+    def show(self, mask: MaskKind, answer: Answer) -> None:
+        """Show an answer of a session, as far as it has come.
+
+        >>> import segviz as sv
+        >>> session = sv.Session(sv.load(), sv.examples["chain"]).wait()
+        >>> view = AnswerView()
+        >>> view.show("segment", session.segment_answer)
+        >>> view.segment["tokens"]
+        [' Lena', '<|end|>']
+
+        Args:
+            mask: under which mask it was given.
+            answer: ``session.causal_answer`` or ``session.segment_answer``.
+        """
+        self.set(
+            mask,
+            answer.tokens,
+            state=answer.state,
+            note=answer.note,
+            probabilities=answer.probabilities,
+            top=answer.top,
+        )
 
     def append(self, mask: MaskKind, *tokens: str) -> None:
         """Add tokens to an answer that is coming in."""

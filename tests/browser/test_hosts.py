@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import importlib.util
 import io
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from typing import Any
 
 import pytest
@@ -56,6 +57,13 @@ LOOKS = """() => {
 
 
 @pytest.fixture
+def start() -> Iterator[Callable[[Server], Server]]:
+    """Ends the servers it is given; asked for before the page, which is closed first then."""
+    with ExitStack() as servers:
+        yield servers.enter_context
+
+
+@pytest.fixture
 def page(browser: Any, complaints: Complaints) -> Iterator[Any]:
     """A page for a host, on a system that prefers light."""
     context = browser.new_context(viewport={"width": 1400, "height": 1600}, color_scheme="light")
@@ -70,42 +78,42 @@ def need(module: str) -> None:
         tools.missing(f"{module} is not installed: pip install 'segviz[hosts]'")
 
 
-def test_notebook_7(page, tmp_path):
+def test_notebook_7(start, page, tmp_path):
     need("notebook")
-    with NotebookServer(tmp_path) as server:
-        notebook = NotebookPage(page, server).open(server.write("explore.ipynb", [CELL]))
-        notebook.start_all()
-        explorer = shown(page)
-        follows_a_drag(page, explorer, server)
-        assert notebook.kernel("list(session.segmentation.boundaries)") == [1, NEEDED, 38]
-        looks_right(page, explorer, "light")
-        assert stays_inside(page) > 0
-        page.evaluate(
-            "jupyterapp.commands.execute('apputils:change-theme', {theme: 'JupyterLab Dark'})"
-        )
-        looks_right(page, explorer, "dark")
+    server = start(NotebookServer(tmp_path))
+    notebook = NotebookPage(page, server).open(server.write("explore.ipynb", [CELL]))
+    notebook.start_all()
+    explorer = shown(page)
+    follows_a_drag(page, explorer, server)
+    assert notebook.kernel("list(session.segmentation.boundaries)") == [1, NEEDED, 38]
+    looks_right(page, explorer, "light")
+    assert stays_inside(page) > 0
+    page.evaluate(
+        "jupyterapp.commands.execute('apputils:change-theme', {theme: 'JupyterLab Dark'})"
+    )
+    looks_right(page, explorer, "dark")
 
 
-def test_voila(page, tmp_path):
+def test_voila(start, page, tmp_path):
     need("voila")
-    with VoilaServer(tmp_path, [CELL], theme="dark") as server:
-        page.goto(server.url)
-        explorer = shown(page)
-        follows_a_drag(page, explorer, server)
-        looks_right(page, explorer, "dark")
-        assert stays_inside(page) > 0
+    server = start(VoilaServer(tmp_path, [CELL], theme="dark"))
+    page.goto(server.url)
+    explorer = shown(page)
+    follows_a_drag(page, explorer, server)
+    looks_right(page, explorer, "dark")
+    assert stays_inside(page) > 0
 
 
-def test_marimo(page, tmp_path):
+def test_marimo(start, page, tmp_path):
     need("marimo")
-    with MarimoServer(tmp_path, [CELL], theme="system") as server:
-        page.goto(server.url)
-        explorer = shown(page)
-        follows_a_drag(page, explorer, server)
-        looks_right(page, explorer, "light")
-        assert stays_inside(page) == 0  # the styles are in a shadow root
-        page.emulate_media(color_scheme="dark")
-        looks_right(page, explorer, "dark")
+    server = start(MarimoServer(tmp_path, [CELL], theme="system"))
+    page.goto(server.url)
+    explorer = shown(page)
+    follows_a_drag(page, explorer, server)
+    looks_right(page, explorer, "light")
+    assert stays_inside(page) == 0  # the styles are in a shadow root
+    page.emulate_media(color_scheme="dark")
+    looks_right(page, explorer, "dark")
 
 
 def test_the_theme_is_what_is_painted(static_page):
@@ -236,7 +244,7 @@ def painted(locator: Any) -> str:
 
 
 def stays_inside(page: Any) -> int:
-    """The host's own elements look as without the explorer; returns the count of its sheets there."""
+    """The host's own elements look as without the explorer's sheets; returns how many it has."""
     found = page.evaluate(LOOKS)
     assert found["styled"] == found["plain"]
     return found["sheets"]

@@ -5,7 +5,7 @@ import { makePanel } from "./answer_panel.js";
 import { makePopover } from "./answer_popover.js";
 import { firstDifference, readLikely } from "./answer_tokens.js";
 import { mount, node, onMessage, save, setText, tell } from "./common.js";
-import { button, toggle } from "./controls.js";
+import { allow, button, toggle } from "./controls.js";
 
 const NAMES = /** @type {const} */ (["causal", "segment"]);
 
@@ -13,7 +13,7 @@ const NAMES = /** @type {const} */ (["causal", "segment"]);
 function renderAnswers({ model, el }) {
   const { scope, root, body } = mount(model, el, "sv-answers");
   const stop = button(scope, "■ Stop", "stop the answers that are coming in", () =>
-    tell(model, { kind: "stop" }),
+    running() && tell(model, { kind: "stop" }),
   );
   const again = button(scope, "↻ Run again", "run the model again", () =>
     tell(model, { kind: "run" }),
@@ -34,7 +34,7 @@ function renderAnswers({ model, el }) {
   coloring.append(legend, color.element);
   const bar = node("div", "sv-controls", { role: "toolbar", "aria-label": "Answers" });
   const heading = node("span", "sv-answer-heading", {}, "Answers");
-  bar.append(heading, stop, again, decoding.element, coloring);
+  bar.append(heading, again, stop, decoding.element, coloring);
   const notice = node("div", "sv-notice", { role: "note" });
   const columns = node("div", "sv-answer-columns");
   body.append(bar, notice, columns);
@@ -72,6 +72,8 @@ function renderAnswers({ model, el }) {
     NAMES.forEach((mask, side) => panels[side].mark(next?.mask === mask ? next.index : -1));
   }
 
+  const running = () => NAMES.some((name) => model.get(name)?.state === "running");
+
   function update() {
     const live = !model.static;
     const answers = NAMES.map((name) => model.get(name));
@@ -85,8 +87,9 @@ function renderAnswers({ model, el }) {
       panels[side].element.hidden = !masks.includes(name);
       panels[side].update(answers[side], parting);
     });
-    const running = answers.some((answer) => answer?.state === "running");
-    stop.hidden = !(live && running && model.get("can_stop"));
+    stop.hidden = !(live && model.get("can_stop"));
+    // In its place all the time: a button that comes and goes moves those beside it.
+    allow(stop, running());
     again.hidden = decoding.element.hidden = !(live && model.get("can_run"));
     const colored = Boolean(model.get("colored"));
     root.classList.toggle("sv-colored", colored);

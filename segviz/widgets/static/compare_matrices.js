@@ -121,7 +121,7 @@ export function makeMatrices(scope, model, parent, el, onChange) {
       });
       zoom.update();
     }
-    setText(name, patterns.title ? `Attention patterns of ${patterns.title}` : "Attention patterns");
+    setText(name, patterns.title ? `${patterns.title}: attention patterns` : "Attention patterns");
     setText(hint, factor > 1 ? `a cell is the largest of ${factor} × ${factor}` : "");
     decode.hidden = promptLength === null || promptLength >= columns;
     read();

@@ -40,6 +40,12 @@ function press(element, on) {
   element.setAttribute("aria-pressed", String(on));
 }
 
+/** Not `disabled`: that would take the focus from a button that was just used.
+ * @param {HTMLElement} element @param {boolean} allowed */
+export function allow(element, allowed) {
+  element.setAttribute("aria-disabled", String(!allowed));
+}
+
 /**
  * A drop-down with its name in front of it.
  * @param {Scope} scope @param {string} name @param {string} title

@@ -43,7 +43,7 @@ async function renderExplorer({ model, el, host, signal }) {
   const stop = button(scope, "■ Stop", "stop the run under way", () => tell(model, { kind: "stop" }));
   const toolbar = makeToolbar(scope, model, choose);
   const header = node("div", "sv-header");
-  header.append(title, toolbar.element, status, stop);
+  header.append(title, toolbar.element, stop, status);
   /** @type {Record<string, HTMLElement>} */
   const places = Object.fromEntries(
     PARTS.map((part) => [part, node("div", `sv-place sv-place-${part}`)]),

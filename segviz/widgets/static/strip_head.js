@@ -1,7 +1,7 @@
 // @ts-check
 /** What stands above the tokens: the hint or read-out, the pinned query, the controls, the help. */
 import { node, setText } from "./common.js";
-import { button, select } from "./controls.js";
+import { allow, button, select } from "./controls.js";
 import { sameSegments } from "./history.js";
 import { rampGradient } from "./strip_shade.js";
 
@@ -91,12 +91,6 @@ function makeBar(scope, editor) {
     allow(redo, editor.canRedo);
   }
   return { element, update };
-}
-
-/** Not `disabled`: that would take the focus from a button that was just used.
- * @param {HTMLElement} element @param {boolean} allowed */
-function allow(element, allowed) {
-  element.setAttribute("aria-disabled", String(!allowed));
 }
 
 /** @param {Scope} scope @param {PinActions} actions */
