@@ -177,7 +177,7 @@ class TestView:
             "document.querySelector('.sv-compare-number').textContent === '0'"
         )
         assert wait_numbers(live.page) == ["0", "0.25", "+0.25"]
-        assert live.page.get_by_text("Attention patterns of layer 1").is_visible()
+        assert live.page.get_by_text("layer 1: attention patterns").is_visible()
 
     def test_segments_and_the_start_of_decoding(self, static_page):
         whole = Segmentation([Segment(0, 3, "system"), Segment(3, 7, "user")]).append(3, "response")
@@ -231,12 +231,12 @@ class TestView:
             )
             view.compare.keep(f"0 {head}")
         page = static_page(view)
-        assert page.get_by_text("Attention patterns of head 1").is_visible()
+        assert page.get_by_text("head 1: attention patterns").is_visible()
         view_place = page.locator(".sv-explorer [aria-label^='Attention; left']")
         view_place.focus()
         page.keyboard.press("ArrowRight")
         page.keyboard.press("ArrowLeft")
-        page.get_by_text("Attention patterns of head 0").wait_for()
+        page.get_by_text("head 0: attention patterns").wait_for()
         settle(page)
         hover(page, 0, 5, 5, rows=12, columns=12)
         assert numbers(page) == ["≈ 0.1", "≈ 0.1", "≈ 0"]
@@ -254,7 +254,7 @@ class TestView:
         hover(page, 0, 0, 1, rows=2, columns=2)
         assert page.locator("img").count() == 0
         assert bad in page.locator(".sv-readout-names").inner_text()
-        assert page.get_by_text(f"Attention patterns of {bad}").is_visible()
+        assert page.get_by_text(f"{bad}: attention patterns").is_visible()
 
 
 @pytest.mark.parametrize("width", [500, 900, 1600])

@@ -38,7 +38,7 @@ LOOKS = """() => {
   }
   const look = () => [document.documentElement, document.body, ...probe.children].map((element) => {
     const style = getComputedStyle(element);
-    return style.getPropertyValue("--sv-fg") + style.cssText;
+    return ["--sv-fg", ...style].map((name) => `${name}: ${style.getPropertyValue(name)}`);
   });
   const sheets = [...document.styleSheets, ...document.adoptedStyleSheets].filter((sheet) => {
     try {

@@ -15,15 +15,18 @@ from PIL import Image
 from segviz.widgets.palette import SEGMENTS
 
 Dicts = Sequence[Mapping[str, Any]]
-_DPI = 110
+DPI = 110
+"""Pixels to an inch of a picture."""
 # Bytes of a picture, which is saved with the notebook: lighter ones keep all their colours, and
 # heavier ones not even their pixels.
 _LIGHT, _LIMIT = 20_000, 90_000
+# Share of the pixels on a side, and colours. Few colours are harder to see than few pixels to read.
+_STEPS = ((1.0, 256), (1.0, 96), (1.0, 48), (0.7, 96), (0.5, 96))
 
 
 def figure(width: float, height: float) -> Figure:
     """An empty figure, in inches."""
-    empty = Figure(figsize=(width, height), dpi=_DPI, facecolor="white")
+    empty = Figure(figsize=(width, height), dpi=DPI, facecolor="white")
     FigureCanvasAgg(empty)
     return empty
 
@@ -41,12 +44,13 @@ def png(figure: Figure) -> bytes:
 
 def _smaller(picture: Image.Image) -> bytes:
     """The picture with fewer colours, which hardly shows, and with fewer pixels while too large."""
-    for share in (1.0, 0.7, 0.5):
+    buffer = io.BytesIO()
+    for share, colors in _STEPS:
         buffer = io.BytesIO()
         size = (round(picture.width * share), round(picture.height * share))
         # One step of k-means keeps the colours of large areas as they are.
         reduced = picture.resize(size).quantize(
-            256, method=Image.Quantize.MAXCOVERAGE, kmeans=1, dither=Image.Dither.NONE
+            colors, method=Image.Quantize.MAXCOVERAGE, kmeans=1, dither=Image.Dither.NONE
         )
         reduced.save(buffer, format="png", optimize=True)
         if buffer.tell() <= _LIMIT:
@@ -62,6 +66,11 @@ def color(index: int) -> str:
 def tint(full: str, share: float) -> tuple[float, ...]:
     """A colour mixed with white."""
     return tuple(1 - share * (1 - part) for part in to_rgb(full))
+
+
+def shade(full: str) -> tuple[float, ...]:
+    """A colour mixed with black: for text, which has to be read."""
+    return tuple(0.62 * part for part in to_rgb(full))
 
 
 def plain(text: str) -> str:

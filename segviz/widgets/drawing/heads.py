@@ -40,15 +40,41 @@ class _Square:
     top: int
 
 
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """Where all heads stand, and how much room that takes, in pixels."""
+
+    cell: int
+    squares: list[_Square]
+    wide: int
+    tall: int
+
+
 def heads_png(view: HeadGrid) -> bytes:
     """The grid, sorted and coloured as on the page, as PNG."""
+    plan = plan_heads(view)
+    figure = canvas.figure(plan.wide / canvas.DPI, plan.tall / canvas.DPI)
+    draw_heads(figure.add_axes((0, 0, 1, 1)), view, plan)
+    return canvas.png(figure)
+
+
+def plan_heads(view: HeadGrid, pixels: int = _PIXELS) -> Plan:
+    """Where the heads of a grid go.
+
+    Args:
+        view: the grid.
+        pixels: of all thumbnails together, about; a picture with more of them takes more bytes.
+    """
     natural = view.sort == "layer"
-    cell, squares = _layer_by_layer(view) if natural else _ranked(view)
+    cell, squares = _layer_by_layer(view, pixels) if natural else _ranked(view)
     tall = max(square.top for square in squares) + cell + _BAR + 6 + (0 if natural else 14)
     wide = max(_NARROWEST, max(square.left for square in squares) + cell + 5)
-    figure = canvas.figure(1, 1)
-    figure.set_size_inches(wide / figure.dpi, tall / figure.dpi)
-    axes = figure.add_axes((0, 0, 1, 1))
+    return Plan(cell, squares, wide, tall)
+
+
+def draw_heads(axes: Axes, view: HeadGrid, plan: Plan) -> None:
+    """Draw the grid into axes of the plan's size."""
+    cell, squares, wide, tall = plan.cell, plan.squares, plan.wide, plan.tall
     axes.axis("off")
     image = np.full((tall, wide, 3), 255, np.uint8)
     most = _most(view)
@@ -56,7 +82,7 @@ def heads_png(view: HeadGrid) -> bytes:
         _paint(image, view, square, cell, most)
     axes.imshow(image, extent=(0, wide, tall, 0), interpolation="nearest", aspect="auto")
     _write_heading(axes, view, len(squares), most)
-    if natural:
+    if view.sort == "layer":
         _write_axes(axes, view, squares, cell)
     else:
         for square in squares:
@@ -64,15 +90,14 @@ def heads_png(view: HeadGrid) -> bytes:
     for square in squares:
         if (square.layer, square.head) == (view.layer, view.head):
             _frame(axes, square, cell, cell + (_BAR + 2 if view.color else 0))
-    return canvas.png(figure)
 
 
-def _layer_by_layer(view: HeadGrid) -> tuple[int, list[_Square]]:
+def _layer_by_layer(view: HeadGrid, pixels: int) -> tuple[int, list[_Square]]:
     per_group = view.heads // (view.kv_heads or view.heads)
     between = (_GROUP_GAP if per_group > 1 else _GAP) - _GAP
     gaps = view.heads * _GAP + (view.heads // per_group - 1) * between
     fits = (_WIDTH - _SIDE - 4 - gaps) // view.heads
-    light = int((_PIXELS / (view.layers * view.heads)) ** 0.5)
+    light = int((pixels / (view.layers * view.heads)) ** 0.5)
     cell = min(max(min(fits, light), _SMALLEST), _LARGEST)
     line = cell + 4 + (_BAR + 2 if view.color else 0)
     squares = [

@@ -7,6 +7,10 @@ import { grow, node, setText } from "./common.js";
 /** @typedef {import("./answer_tokens.js").Likely} Likely */
 
 const EMPTY = { labels: [], special: [], state: "waiting", note: "" };
+/** The states of an answer of which more is to come. */
+const COMING = ["waiting", "running"];
+/** Pixels from its end within which a text that grows is followed. */
+const NEAR = 24;
 
 /**
  * @param {import("./common.js").Scope} scope @param {string} mask
@@ -135,9 +139,16 @@ export function makePanel(scope, mask, popover, pick) {
     element,
     /** @param {Answer|undefined} next @param {number} part index of the token that differs, or -1 */
     update(next, part) {
+      const before = COMING.includes(answer.state);
       answer = next ?? EMPTY;
       parting = part;
+      const coming = COMING.includes(answer.state);
+      // An answer that comes anew takes no room away: what stands below would jump.
+      if (coming && !before) element.style.minHeight = `${element.offsetHeight}px`;
+      const atEnd = text.scrollHeight - text.scrollTop - text.clientHeight < NEAR;
       paint();
+      if (coming && atEnd) text.scrollTop = text.scrollHeight;
+      if (!coming) element.style.minHeight = "";
     },
     /** @param {Likely} next */
     know(next) {

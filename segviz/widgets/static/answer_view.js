@@ -12,9 +12,9 @@ const NAMES = /** @type {const} */ (["causal", "segment"]);
 /** @param {{model: import("./common.js").Model, el: HTMLElement}} context */
 function renderAnswers({ model, el }) {
   const { scope, root, body } = mount(model, el, "sv-answers");
-  const stop = button(scope, "■ Stop", "stop the answers that are coming in", () =>
-    running() && tell(model, { kind: "stop" }),
-  );
+  const stop = button(scope, "■ Stop", "stop the answers that are coming in", () => {
+    if (running()) tell(model, { kind: "stop" });
+  });
   const again = button(scope, "↻ Run again", "run the model again", () =>
     tell(model, { kind: "run" }),
   );

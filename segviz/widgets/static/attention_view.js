@@ -28,11 +28,12 @@ function renderAttention({ model, el }) {
   body.append(head);
   const label = "Attention pattern, query down, key across";
   const matrix = new Matrix(scope, body, el, label, paint, { zoomable: true });
-  const waiting = node("div", "sv-waiting", {}, "no attention yet");
+  const nothing = model.static ? "not in this page" : "no attention yet";
+  const waiting = node("div", "sv-waiting", {}, nothing);
   matrix.plot.append(waiting);
   const now = new Now(model, matrix);
   const bar = makeBar(body);
-  const say = makeReadout(body);
+  const say = makeReadout(body, "point at a cell to read it · click to pin its query");
   const controls = makeAttentionControls(scope, model);
   body.append(controls.element);
 

@@ -41,11 +41,12 @@ function groupText(tokens, first, stop) {
 
 /**
  * A line of two parts of which the second is always seen as a whole.
- * @param {HTMLElement} parent
+ * @param {HTMLElement} parent @param {string} hint what the line says while it is empty
  */
-export function makeReadout(parent) {
+export function makeReadout(parent, hint) {
   const element = node("div", "sv-readout", { "aria-live": "polite" });
-  const [names, says] = [node("span", "sv-readout-names"), node("span", "sv-readout-says")];
+  const names = node("span", "sv-readout-names", { "data-hint": hint });
+  const says = node("span", "sv-readout-says");
   element.append(names, says);
   parent.append(element);
   /** @param {string} text @param {string} [said] */

@@ -111,6 +111,7 @@ export function makeDivergence(scope, model, parent, el) {
       context.fillRect(Math.round(middle(at)), 0, Math.max(1, ratio), canvas.height);
     }
     const x = middle(parting.position);
+    top.classList.toggle("sv-right", x < canvas.width / 4);
     const bar = ((canvas.height - head) * values[parting.position]) / largest;
     const tip = canvas.height - bar - 2 * ratio;
     context.fillStyle = themeColor(element, "--sv-mark");

@@ -59,7 +59,7 @@ export function makeMatrices(scope, model, parent, el, onChange) {
   const decode = makeKey(boxes[0]);
   grid.append(...boxes);
   const reading = node("div", "sv-compare-reading");
-  const say = makeReadout(reading);
+  const say = makeReadout(reading, "point at a cell to read it under both masks");
   const values = node("div", "sv-compare-values", { "aria-live": "polite" });
   const numbers = SHORT.map((text) => {
     const item = node("span", "", {}, `${text} `);
@@ -164,9 +164,7 @@ export function makeMatrices(scope, model, parent, el, onChange) {
     const place = hovered;
     values.hidden = !cell;
     reading.classList.toggle("sv-pointed", Boolean(cell));
-    if (!cell || !place || !patterns) {
-      return say(patterns ? "Point at a cell to read its numbers under both masks." : "");
-    }
+    if (!cell || !place || !patterns) return say("");
     const question = { seq: patterns.seq, ...cell };
     const known = exact?.question === JSON.stringify(question) ? exact.values : null;
     const about = pictures.map((picture) => picture.valueAt(place));

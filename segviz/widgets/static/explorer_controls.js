@@ -44,13 +44,15 @@ function stepper(scope, model, choose, name) {
   const total = () => Number(model.get(`${name}s`));
   const element = node("div", "sv-stepper", { role: "group", "aria-label": `Choose the ${name}` });
   const select = /** @type {HTMLSelectElement} */ (node("select", "", { "aria-label": name }));
-  /** @param {string} which @param {string} sign */
-  const arrow = (which, sign) => {
-    const title = `${which} ${name}`;
-    return node("button", "", { type: "button", title, "aria-label": title }, sign);
+  /** @param {string} which @param {string} sign @param {string} key */
+  const arrow = (which, sign, key) => {
+    const label = `${which} ${name}`;
+    const title = `${label} (${key}, with the focus on the attention view)`;
+    return node("button", "", { type: "button", title, "aria-label": label }, sign);
   };
-  const back = arrow("previous", "‹");
-  const next = arrow("next", "›");
+  const keys = name === "head" ? ["←", "→"] : ["↑", "↓"];
+  const back = arrow("previous", "‹", keys[0]);
+  const next = arrow("next", "›", keys[1]);
   const extra = node("span", "sv-hint");
   element.append(node("span", "sv-stepper-name", {}, name), back, select, next, extra);
 

@@ -73,7 +73,9 @@ async function renderExplorer({ model, el, host, signal }) {
     root.classList.toggle("sv-busy", busy);
     root.classList.toggle("sv-unanswered", Boolean(unanswered));
     stop.hidden = !busy || Boolean(model.static);
-    setText(status, unanswered || model.get("status") || "");
+    const failed = model.get("error");
+    root.classList.toggle("sv-failed", Boolean(failed));
+    setText(status, unanswered || failed || model.get("status") || "");
     status.title = status.textContent ?? "";
   }
 
@@ -123,11 +125,13 @@ async function renderExplorer({ model, el, host, signal }) {
   });
 
   const watched = ["layer", "head", "reduce", "layers", "heads", "kv_heads", "view", "panels"];
-  for (const name of [...watched, "status", "busy", "title"]) {
+  for (const name of [...watched, "status", "busy", "title", "error"]) {
     scope.model(model, `change:${name}`, update);
   }
   update();
   places.attention.tabIndex = 0;
+  places.attention.dataset.keys = "← → head · ↑ ↓ layer · Tab: on to the cells";
+  places.attention.setAttribute("role", "group");
   places.attention.setAttribute(
     "aria-label",
     "Attention; left and right arrow change the head, up and down the layer",
@@ -162,7 +166,8 @@ async function renderExplorer({ model, el, host, signal }) {
   );
   if (scope.closed) return;
   linkSegments(scope, models.strip, [models.mask, models.attention], () => {
-    places.attention.classList.add("sv-outdated");
+    // Without a kernel nothing newer comes.
+    places.attention.classList.toggle("sv-outdated", !model.static);
     ping();
   });
   scope.model(models.attention, "msg:custom", (content) => {
@@ -173,9 +178,11 @@ async function renderExplorer({ model, el, host, signal }) {
     models.mask.set("mask", model.get("view") === "causal" ? "causal" : "segment");
   });
   for (const name of ["layer", "head"]) {
-    scope.model(model, `change:${name}`, () => models.grid?.set(name, model.get(name)));
+    const mark = () => models.grid?.set(name, model.get(name));
+    scope.model(model, `change:${name}`, mark);
+    mark();
   }
-  if (model.static) linkStored(scope, model, models, places.receipt);
+  if (model.static) linkStored(scope, root, model, models, places.receipt);
   await Promise.all(
     parts.map(async (part) => {
       const widget = await host.getWidget(model.get(part));

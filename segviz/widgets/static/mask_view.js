@@ -40,7 +40,7 @@ function renderMask({ model, el }) {
   }
   const [added, , , decode] = /** @type {HTMLElement[]} */ ([...legend.children]);
   body.append(legend);
-  const say = makeReadout(body);
+  const say = makeReadout(body, "point at a cell to read what the mask says of it");
   let colors = readColors();
 
   function readColors() {
