@@ -73,6 +73,20 @@ class Comparison:
         return shared_length(self.causal, self.segment)
 
     @property
+    def parted(self) -> bool:
+        """Whether the answers differ: one that has not come as far as the other does not."""
+        lengths = len(self.causal.token_ids), len(self.segment.token_ids)
+        return self.shared_length < min(lengths)
+
+    @property
+    def position(self) -> int:
+        """The token position to look at: that which predicts the first differing token.
+
+        Where the answers do not part, that of the largest divergence.
+        """
+        return self.shared_length - 1 if self.parted else int(np.argmax(self.divergence()))
+
+    @property
     def exact(self) -> bool:
         """Whether :meth:`divergence` is exact; otherwise it is a lower bound."""
         return self._exact is not None

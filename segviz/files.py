@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import secrets
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from stat import S_IMODE
 
 
 @contextmanager
 def whole(path: Path, what: str) -> Iterator[Path]:
-    """A path beside ``path`` to write to; it takes its place when all went well.
+    """An empty file beside ``path`` to write to; it takes its place when all went well.
 
     >>> import tempfile
     >>> target = Path(tempfile.mkdtemp()) / "run.json"
@@ -35,9 +37,13 @@ def whole(path: Path, what: str) -> Iterator[Path]:
             f"there is no folder {str(path.parent)!r} to save {what} in, as {path.name!r}: make it "
             "first, or give another path"
         )
-    unfinished = path.with_name(path.name + ".part")
+    unfinished = path.with_name(f".segviz-{secrets.token_hex(8)}")
     try:
+        unfinished.touch(exist_ok=False)
+        # As if the file were opened and written to: whoever writes may choose another mode.
+        mode = (path if path.exists() else unfinished).stat().st_mode
         yield unfinished
+        unfinished.chmod(S_IMODE(mode))
         unfinished.replace(path)
     finally:
         unfinished.unlink(missing_ok=True)

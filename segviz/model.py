@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import threading
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -225,6 +225,16 @@ class Model:
         generation = self.check(prompt, max_new_tokens, **decoding)
         return {**decoding, "seed": _seed_for(generation, options.get("seed"))}
 
+    def weights(self) -> Hashable:
+        """Something that is another one after the weights or the active adapters have changed.
+
+        >>> import segviz as sv
+        >>> model = sv.load()
+        >>> model.weights() == model.weights()
+        True
+        """
+        return weights_state(self.hf_model)
+
     def clear_cache(self) -> None:
         """Forget the prefixes kept for the next run, and free their memory.
 
@@ -282,7 +292,7 @@ class Model:
         if kind == "causal":
             segmentation = Segmentation([Segment(0, prompt.length, "prompt", "causal")])
         token_ids = np.asarray(prompt.token_ids)
-        weights = weights_state(self.hf_model)
+        weights = self.weights()
         prefix = self._prefixes.get(kind, weights)
         reuse = None
         if prefix is not None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping
+from numbers import Integral, Real
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -53,7 +54,7 @@ def options_of(settings: Mapping[str, Any], others: Mapping[str, Any]) -> dict[s
 
 
 def checked_settings(given: Mapping[str, Any]) -> dict[str, Any]:
-    """Settings, completed with the defaults.
+    """Settings, completed with the defaults; numbers of numpy become plain ones.
 
     >>> checked_settings({"max_new_tokens": 4})["do_sample"]
     False
@@ -66,11 +67,20 @@ def checked_settings(given: Mapping[str, Any]) -> dict[str, Any]:
         raise ValueError(
             f"decoding: unknown {', '.join(sorted(unknown))}; allowed are {', '.join(DEFAULTS)}"
         )
-    settings = {**DEFAULTS, **given}
+    settings = {**DEFAULTS, **{name: _plain(value) for name, value in given.items()}}
     for name, (allowed, words) in _RULES.items():
         if not allowed(settings[name]):
             raise ValueError(f"decoding: {name} is {settings[name]!r}; it is {words}")
     return settings
+
+
+def _plain(value: Any) -> Any:
+    """A number of any kind (numpy's too) as an int or a float, all else as it is."""
+    if isinstance(value, bool):
+        return value
+    if isinstance(value, Integral):
+        return int(value)
+    return float(value) if isinstance(value, Real) else value
 
 
 def _is_whole(value: Any) -> bool:

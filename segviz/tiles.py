@@ -11,6 +11,12 @@ from typing import Protocol
 
 import numpy as np
 
+PICTURE = 1024
+"""Cells on a side that a page gets of a pattern at once."""
+
+PANEL = 560
+"""The same of each of three patterns side by side."""
+
 
 class Tiles(Protocol):
     """An array ``[query, key]`` that can be read part by part."""
@@ -67,6 +73,46 @@ class ArrayTiles:
     def tile(self, rows: slice, columns: slice, factor: int = 1) -> tuple[np.ndarray, np.ndarray]:
         """As in :class:`Tiles`."""
         return pooled(self.array[rows, columns], self.mask[rows, columns], factor)
+
+
+class RememberedTiles:
+    """Tiles that remember how they look as a whole, which takes its time for thousands of tokens.
+
+    >>> tiles = RememberedTiles(ArrayTiles(np.eye(6)), side=3)
+    >>> tiles.factor, tiles.tile(slice(0, 6), slice(0, 6), tiles.factor)[0].shape
+    (2, (3, 3))
+
+    Args:
+        tiles: where the cells come from.
+        side: cells on a side of the picture that is made at once, and remembered.
+    """
+
+    def __init__(self, tiles: Tiles, side: int) -> None:
+        self._tiles = tiles
+        self.factor = factor_for(tiles.shape, side)
+        rows, columns = tiles.shape
+        self._whole = tiles.tile(slice(0, rows), slice(0, columns), self.factor)
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """Number of queries and of keys."""
+        return self._tiles.shape
+
+    def tile(self, rows: slice, columns: slice, factor: int = 1) -> tuple[np.ndarray, np.ndarray]:
+        """As in :class:`Tiles`."""
+        sides = zip((rows, columns), self.shape, strict=True)
+        if factor == self.factor and all(part == slice(0, side) for part, side in sides):
+            return self._whole
+        return self._tiles.tile(rows, columns, factor)
+
+
+def factor_for(shape: tuple[int, int], side: int) -> int:
+    """How many cells on a side become one, for at most ``side`` of these.
+
+    >>> factor_for((2000, 2100), 1024), factor_for((300, 300), 1024)
+    (3, 1)
+    """
+    return max(1, -(-max(shape) // side))
 
 
 def pooled(values: np.ndarray, visible: np.ndarray, factor: int) -> tuple[np.ndarray, np.ndarray]:

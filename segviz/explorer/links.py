@@ -44,9 +44,13 @@ def explorer_view(session: Session) -> ExplorerView:
         )
         view.answer.untuned = "" if model.default_mask == "segment" else UNTUNED
         view.compare.untuned = view.answer.untuned
-        _Links(session, view)
+        try:
+            _Links(session, view)
+        except BaseException:
+            view.close()
+            raise
         session.views.append(view)
-        session.front = SessionFront(session, view)
+        session.front = session.front or SessionFront(session)
     return view
 
 
@@ -105,7 +109,7 @@ class _Links:
         view.answer.on_stop(session.stop)
         view.on_stop.append(session.stop)
         view.on_pick.append(lambda mask, index: session.pin_answer(cast("MaskKind", mask), index))
-        self._follow(lambda: setattr(view, "error", session.error), "error")
+        self._follow(self._show_error, "error", "look_error")
         self._follow(self._show_status, "busy", "stage")
         for mask in ("causal", "segment"):
             self._follow(partial(self._show_answer, mask), f"{mask}_answer")
@@ -113,8 +117,8 @@ class _Links:
     def _link_looks(self) -> None:
         view = self.view
         view.grid.on_visible.append(self.session.look_first)
-        self._follow(self._show_stale, "stale")
-        self._follow(self._show_receipt, "receipt", "stale", "reduce")
+        self._follow(self._show_stale, "fresh")
+        self._follow(self._show_receipt, "receipt", "fresh", "reduce")
         for name in ("pattern", "contrast", "flows", "parting"):
             self._follow(partial(self._show, name), name)
         self._follow(self._show_age, "version", "view")
@@ -152,9 +156,13 @@ class _Links:
     def _show_answer(self, mask: Any) -> None:
         self.view.answer.show(mask, getattr(self.session, f"{mask}_answer"))
 
+    def _show_error(self) -> None:
+        self.view.error = self.session.error or self.session.look_error
+
     def _show_stale(self) -> None:
-        for one in (self.view.attention, self.view.compare):
-            one.stale = self.session.stale
+        fresh = self.session.fresh
+        self.view.attention.stale = "pattern" not in fresh
+        self.view.compare.stale = not {"contrast", "flows", "parting"} <= fresh
 
     def _show(self, name: str) -> None:
         look = getattr(self.session, name)
@@ -166,10 +174,10 @@ class _Links:
         if session.reduce != "head":
             view.state = "unknown"
             view.summary = "the mask is checked head by head: choose one"
-        elif session.stale:
-            view.state = "checking"
-        elif session.receipt is not None:
+        elif "receipt" in session.fresh and session.receipt is not None:
             view.show(session.receipt)
+        else:
+            view.state = "checking"
 
     def _show_age(self) -> None:
         """The heads are those of an earlier state, until the new ones come."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from operator import index
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -21,26 +22,29 @@ if TYPE_CHECKING:
 CHANGED_MOST = 3
 """Heads in full resolution besides the chosen one, unless others are asked for."""
 
-_SHARED = (
-    "layer", "head", "view", "reduce", "panels", "layers", "heads", "kv_heads", "title",
-)  # fmt: skip
+_SHARED = {
+    "": ("layers", "heads", "kv_heads", "layer", "head", "view", "reduce", "panels", "title"),
+    "answer": ("untuned", "colored"),
+    "attention": ("merge", "scale", "hide_first", "normalize", "pinned"),
+    "grid": ("layers", "heads", "kv_heads", "layer", "head", "sort", "color"),
+    "compare": ("untuned", "look", "hide_first", "flow_of"),
+}
+"""What the page has in common with the view that is shown: traits of it, and of its children."""
 
 
 class SessionFront:
-    """Draws a session: as the picture of one of its views, and as a page of its own.
+    """Draws a session: the picture of the view that was opened last, and a page like it.
 
     Args:
-        session: has the numbers.
-        view: shows them.
+        session: has the numbers, and the views that show them.
     """
 
-    def __init__(self, session: Session, view: ExplorerView) -> None:
+    def __init__(self, session: Session) -> None:
         self._session = session
-        self._view = view
 
     def png(self) -> bytes:
         """The view as a picture."""
-        return self._view.png()
+        return self._session.views[-1].png()
 
     def html(self, heads: Sequence[tuple[int, int]] | None) -> str:
         """A self-contained page; see :meth:`segviz.Session.to_html`."""
@@ -55,16 +59,12 @@ class SessionFront:
 
     def _stored(self, wanted: Wanted) -> ExplorerView:
         """A view of its own, set like the one that is shown."""
-        session, shown = self._session, self._view
-        view = ExplorerView(
-            session.prompt.tokens,
-            wanted.segmentation,
-            status="saved page",
-            **{name: getattr(shown, name) for name in _SHARED},
-        )
-        view.answer.untuned = view.compare.untuned = shown.answer.untuned
-        for name in ("merge", "scale", "hide_first", "normalize"):
-            setattr(view.attention, name, getattr(shown.attention, name))
+        session, shown = self._session, self._session.views[-1]
+        view = ExplorerView(session.prompt.tokens, wanted.segmentation, status="saved page")
+        for child, names in _SHARED.items():
+            source, target = (getattr(one, child) if child else one for one in (shown, view))
+            for name in names:
+                setattr(target, name, getattr(source, name))
         showing.show_source(view.prompt, session.prompt)
         showing.show_presets(view.strip, session.presets)
         for mask, trace in wanted.traces.items():
@@ -78,15 +78,17 @@ def _heads(wanted: Wanted, heads: Sequence[tuple[int, int]] | None) -> list[tupl
     if heads is None:
         changed = Comparison(**wanted.traces).largest_difference()
         order = np.argsort(-changed, axis=None)[:CHANGED_MOST]
-        heads = [divmod(int(index), shown.heads) for index in order]
+        heads = [divmod(int(place), shown.heads) for place in order]
+    layers, count = range(len(shown.layers)), shown.heads
     try:
-        heads = [(int(layer), int(head)) for layer, head in heads]
+        asked = [(index(layer), index(head)) for layer, head in heads]
     except (TypeError, ValueError):
         raise TypeError(
             f"heads are pairs of layer and query head, like [(3, 5), (0, 1)], not {heads!r}"
         ) from None
-    for layer, head in heads:
+    for layer, head in asked:
         shown.tiles(layer, head)  # raises what there is to say of a head that does not exist
+    heads = [(layers[layer], range(count)[head]) for layer, head in asked]
     chosen = (wanted.layer, wanted.head)
     return [*(head for head in dict.fromkeys(heads) if head != chosen), chosen]
 

@@ -48,8 +48,7 @@ def show(view: ExplorerView, look: Look) -> None:
         case Contrast():
             show_contrast(view.compare, look)
         case Flows():
-            names = [segment.name for segment in view.strip.segmentation.segments]
-            view.compare.show_flows(look.by_scope, names)
+            view.compare.show_flows(look.by_scope, look.names)
         case Parting():
             show_parting(view.compare, look)
 

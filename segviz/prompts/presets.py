@@ -5,7 +5,8 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
-from itertools import accumulate, pairwise
+from itertools import accumulate, dropwhile, pairwise
+from operator import or_
 
 from segviz.labels import is_special
 from segviz.prompts.tokens import BOS_NAME
@@ -22,9 +23,12 @@ PRESETS: Mapping[str, str] = {
 """What each preset does, in the order in which they are offered."""
 
 _ENDS = {
-    # A sentence ends with its punctuation, before white space; "3.14" and "a.b" hold no end.
-    "by sentence": re.compile(r"[.!?…]+[\"'”’)\]]*(?:\n+|(?=\s))|[。！？]+[」』”’）]*\n*|\n+"),
-    "by paragraph": re.compile(r"\n[ \t]*\n+"),
+    # A sentence ends with its punctuation, before white space; "3.14" and "a.b" hold no end. Its
+    # punctuation is taken from its first mark on and as a whole: rows of dots take linear time.
+    "by sentence": re.compile(
+        r"(?<![.!?…])[.!?…]++[\"'”’)\]]*+(?:\n++|(?=\s))|[。！？]++[」』”’）]*+\n*+|\n++"
+    ),
+    "by paragraph": re.compile(r"\n[ \t]*+\n++"),
 }
 
 _PART = re.compile(r"(?P<text>.+)\[(?P<number>\d+)/(?P<count>\d+)\]", re.DOTALL)
@@ -103,11 +107,27 @@ def _starts(tokens: Sequence[str], end: re.Pattern[str]) -> list[int]:
             position += 1
         if starts[-1] < position < len(tokens):
             starts.append(position)
-    while len(starts) > 1 and _is_header(tokens[: starts[1]]):
-        del starts[1]
-    while len(starts) > 1 and _is_footer(tokens[starts[-1] :]):
-        del starts[-1]
-    return starts[1:]
+    return _within_content(tokens, starts[1:])
+
+
+def _within_content(tokens: Sequence[str], starts: Sequence[int]) -> list[int]:
+    """Starts that cut neither a turn's header nor its footer off."""
+    special = [is_special(token) for token in tokens]
+    words = [
+        bool(token.strip()) and not is_marker
+        for token, is_marker in zip(tokens, special, strict=True)
+    ]
+    words_before = list(accumulate(words, initial=0))
+    special_before = list(accumulate(special, or_, initial=False))
+
+    def in_header(start: int) -> bool:
+        # Nothing but white space, or special tokens around a role.
+        return words_before[start] <= special_before[start]
+
+    def before_footer(start: int) -> bool:
+        return words_before[start] < words_before[-1]
+
+    return [start for start in dropwhile(in_header, starts) if before_footer(start)]
 
 
 def _whole(token: str) -> str:
@@ -116,14 +136,3 @@ def _whole(token: str) -> str:
     if part is None:
         return token
     return part["text"] if part["number"] == part["count"] else ""
-
-
-def _is_header(tokens: Sequence[str]) -> bool:
-    """Whether there is nothing but a turn's header: special tokens around a role."""
-    words = [token for token in tokens if token.strip() and not is_special(token)]
-    return len(words) <= (1 if any(map(is_special, tokens)) else 0)
-
-
-def _is_footer(tokens: Sequence[str]) -> bool:
-    """Whether there is nothing but an end of turn and white space."""
-    return all(is_special(token) or not token.strip() for token in tokens)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -13,7 +13,7 @@ from segviz.comparison import Comparison, compared
 from segviz.patterns import Head
 from segviz.segments import Segmentation
 from segviz.session.looks import VIEWS, Contrast, Flows, LayerLook, Look, Parting, Pattern, View
-from segviz.tiles import ArrayTiles
+from segviz.tiles import PANEL, PICTURE, ArrayTiles, RememberedTiles, Tiles
 from segviz.trace import MaskKind, Trace, with_response
 
 if TYPE_CHECKING:
@@ -24,9 +24,6 @@ THUMBNAIL = 24
 
 LIKELY = 8
 """Next tokens shown of each distribution where the answers part."""
-
-_WHOLE = 1024
-"""Positions up to which a pattern is computed as a whole; longer ones tile by tile."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,8 +62,24 @@ class Wanted:
         return needed <= set(self.traces)
 
 
+@dataclass(frozen=True, slots=True)
+class Job:
+    """One look to compute.
+
+    Args:
+        slot: what kind of look it is: ``"pattern"``, ``"receipt"``, ``"parting"``,
+            ``"contrast"``, ``"flows"``, ``"layer 3"``.
+        key: what it is of; another key is another look.
+        compute: gives the look.
+    """
+
+    slot: str
+    key: Hashable
+    compute: Callable[[], Look]
+
+
 class Looker:
-    """Computes what is wanted, and remembers what has been taken already.
+    """Knows how to compute what is wanted, and remembers what has been taken already.
 
     Args:
         model: its head gives exact next-token distributions.
@@ -82,32 +95,44 @@ class Looker:
         self._taken.clear()
         self._kept.clear()
 
+    def pending(self, wanted: Wanted) -> list[Job]:
+        """What is wanted and not taken yet, the most urgent first."""
+        return [job for job in self._jobs(wanted) if self._taken.get(job.slot) != job.key]
+
+    def fresh(self, wanted: Wanted) -> frozenset[str]:
+        """The slots of what is wanted and was taken."""
+        jobs = self._jobs(wanted)
+        return frozenset(job.slot for job in jobs if self._taken.get(job.slot) == job.key)
+
+    def take(self, job: Job) -> None:
+        """Remember that a job's look has been taken."""
+        self._taken[job.slot] = job.key
+
     def looks(self, wanted: Wanted) -> Iterator[Look]:
-        """What is wanted and not taken yet. Whoever asks for the next look has taken the last."""
+        """What is wanted and not taken yet, taken one by one."""
+        for job in self.pending(wanted):
+            yield job.compute()
+            self.take(job)
+
+    def _jobs(self, wanted: Wanted) -> Iterator[Job]:
+        """All that is wanted, the most urgent first."""
         if not wanted.ready:
             return
         shown = wanted.traces[wanted.shown]
-        chosen = (wanted.version, wanted.layer, wanted.head)
-        yield from self._once(
-            "pattern", (chosen, wanted.view), lambda: pattern(wanted, wanted.view)
-        )
-        if isinstance(wanted.head, int):
-            check = partial(shown.check, wanted.layer, wanted.head)
-            yield from self._once("receipt", (chosen, wanted.shown), check)
+        version, layer, head = wanted.version, wanted.layer, wanted.head
+        chosen = (version, layer, head)
+        yield Job("pattern", (chosen, wanted.view), partial(pattern, wanted, wanted.view))
+        if not isinstance(head, str):
+            yield Job("receipt", (chosen, wanted.shown), partial(shown.check, layer, head))
         both = len(wanted.traces) == 2  # noqa: PLR2004 - causal and segment
         if both and "compare" in wanted.panels:
-            yield from self._once("parting", wanted.version, lambda: self._parting(wanted))
-            yield from self._once("contrast", chosen, lambda: contrast(wanted))
-            yield from self._once("flows", chosen, lambda: self._flows(wanted))
+            yield Job("parting", version, partial(self._parting, wanted))
+            yield Job("contrast", chosen, partial(contrast, wanted))
+            yield Job("flows", chosen, partial(self._flows, wanted))
         if "heads" in wanted.panels:
-            for layer in wanted.layers:
-                key = (wanted.version, wanted.view)
-                yield from self._once(f"layer {layer}", key, partial(self._layer, wanted, layer))
-
-    def _once(self, slot: str, key: Hashable, compute: Any) -> Iterator[Look]:
-        if self._taken.get(slot) != key:
-            yield compute()
-            self._taken[slot] = key
+            for number in wanted.layers:
+                key = (version, wanted.view)
+                yield Job(f"layer {number}", key, partial(self._layer, wanted, number))
 
     def _cached(self, slot: str, key: Hashable, compute: Any) -> Any:
         if self._kept.get(slot, (None,))[0] != key:
@@ -123,11 +148,12 @@ class Looker:
         by_model = self._cached(
             "model flow", wanted.version, lambda: (causal.flow(), segment.flow())
         )
-        if isinstance(wanted.head, int):
-            head = causal.flow(layer, wanted.head), segment.flow(layer, wanted.head)
-        else:
+        if isinstance(wanted.head, str):
             head = by_layer
-        return Flows({"head": head, "layer": by_layer, "model": by_model})
+        else:
+            head = causal.flow(layer, wanted.head), segment.flow(layer, wanted.head)
+        names = tuple(segment.name for segment in wanted.segmentation.segments)
+        return Flows({"head": head, "layer": by_layer, "model": by_model}, names)
 
     def _layer(self, wanted: Wanted, layer: int) -> LayerLook:
         """Pictures and numbers of all heads of a layer."""
@@ -151,45 +177,66 @@ class Looker:
         return parting(comparison, wanted.segmentation)
 
 
-def pattern(wanted: Wanted, view: View) -> Pattern:
-    """The chosen head's pattern under a view."""
+def pattern(wanted: Wanted, view: View, side: int = PICTURE) -> Pattern:
+    """The chosen head's pattern under a view.
+
+    Args:
+        wanted: which head of which traces.
+        view: under which mask, or the difference.
+        side: cells on a side of the picture that will be asked for first.
+
+    Raises:
+        FloatingPointError: attention that is NaN.
+    """
     shown = wanted.traces["causal" if view == "causal" else "segment"]
     layer, head = wanted.layer, wanted.head
     if view == "difference":
-        comparison = Comparison(wanted.traces["causal"], shown)
-        tiles = comparison.tiles(layer, head)
+        tiles = Comparison(wanted.traces["causal"], shown).tiles(layer, head)
     else:
         tiles = shown.tiles(layer, head)
     length = tiles.shape[1]
-    if length <= _WHOLE:
-        tiles = ArrayTiles(*tiles.tile(slice(0, length), slice(0, length)))
+    whole = slice(0, length)
+    # Here nobody waits: whoever shows it holds the session's lock.
+    ready: Tiles
+    if length <= PICTURE:
+        ready = ArrayTiles(*tiles.tile(whole, whole))
+        _check_finite(ready.array, layer)
+    else:
+        ready = RememberedTiles(tiles, side)
+        _check_finite(ready.tile(whole, whole, ready.factor)[0], layer)
     return Pattern(
         view,
         layer,
         head,
-        tiles,
+        ready,
         shown.tokens[:length],
         with_response(wanted.segmentation, length),
         shown.prompt_length,
     )
 
 
+def _check_finite(values: np.ndarray, layer: int) -> None:
+    if not np.isfinite(values).all():
+        raise FloatingPointError(
+            f"attention of layer {layer} holds NaN: the layer has overflowed, or its weights hold "
+            "NaN; try another dtype (float32, bfloat16)"
+        )
+
+
 def contrast(wanted: Wanted) -> Contrast:
     """The chosen head's pattern under all views."""
-    return Contrast(*(pattern(wanted, view) for view in VIEWS))
+    return Contrast(*(pattern(wanted, view, PANEL) for view in VIEWS))
 
 
 def parting(comparison: Comparison, segmentation: Segmentation) -> Parting:
     """Where the answers of a comparison part, and what either run expected there."""
     causal, segment = comparison.causal, comparison.segment
-    shared, divergence = comparison.shared_length, comparison.divergence()
-    parted = causal.token_ids != segment.token_ids
-    position = shared - 1 if parted else int(np.argmax(divergence))
+    shared, position = comparison.shared_length, comparison.position
     return Parting(
-        divergence=divergence,
+        divergence=comparison.divergence(),
         exact=comparison.exact,
         position=position,
-        parted=parted,
+        parted=comparison.parted,
         next_tokens=(
             causal.next_tokens(position, LIKELY),
             segment.next_tokens(position, LIKELY),

@@ -90,9 +90,11 @@ class Flows:
     Args:
         by_scope: ``"head"``, ``"layer"`` and ``"model"``: of the chosen head, the mean over its
             layer, the mean over all layers.
+        names: of the prompt's segments.
     """
 
     by_scope: Mapping[str, tuple[np.ndarray, np.ndarray]]
+    names: tuple[str, ...]
 
 
 @dataclass(frozen=True, eq=False, slots=True)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Hashable, Mapping
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING, Any, Literal
@@ -60,6 +60,7 @@ class Runs:
         lock: guards all state; ``notice`` is called under it.
         notice: called with a name and a ``value`` when something has changed: ``busy`` (bool),
             ``error`` and ``stage`` (str), ``causal_answer``, ``segment_answer`` (:class:`Answer`),
+            ``causal_state``, ``segment_state`` (state, note, and whether the tokens stay),
             ``traces`` (None: other ones are at hand, or they are settled).
     """
 
@@ -69,6 +70,8 @@ class Runs:
         self._notice = notice
         self._answered: set[MaskKind] = set()
         self._revision = 0
+        self._begun = False
+        self._weights: Hashable = None
         self.traces: dict[MaskKind, Trace] = {}
         self.settled = True
         """Whether they belong together: one is not a prefill while the other has an answer."""
@@ -85,6 +88,7 @@ class Runs:
         """Run a prompt under the masks that are missing; it takes the place of any other run."""
         with self._lock:
             self._revision += 1
+            self._begun = False
             self._notice("error", "")
             self._notice("busy", value=True)
             missing: list[MaskKind] = [kind for kind in KINDS if kind not in self._answered]
@@ -94,8 +98,8 @@ class Runs:
     def stop(self) -> None:
         """Cancel the run under way; what is there stays."""
         with self._lock:
-            self.worker.cancel()
-            self._mark(self._revision, "cancelled")
+            if self.worker.cancel():
+                self._mark(self._revision, "cancelled")
 
     def forget(self) -> None:
         """Drop all traces."""
@@ -135,15 +139,16 @@ class Runs:
     ) -> None:
         """Called in the worker's thread."""
         try:
-            for kind in missing:
-                self._tell(revision, f"{kind}_answer", Answer())
+            missing = self._begin(revision, missing)
             # Attention first: a prefill takes a blink, an answer takes its time and reuses it.
             for kind in missing:
                 stage = f"prefill under the {kind} mask"
                 self._tell(revision, "stage", stage)
                 told = self._progress(revision, stage)
                 trace = self._model.trace(prompt, kind, cancel=cancel, on_layer=told)
-                self._publish(revision, trace, done=False, settled=kind == missing[-1])
+                # A prefill beside the answer of the other mask is no pair to compare.
+                settled = kind == missing[-1] and len(missing) == len(KINDS)
+                self._publish(revision, trace, done=False, settled=settled)
             for kind in missing:
                 self._tell(revision, "stage", f"answering under the {kind} mask")
                 trace = self._stream(revision, prompt, kind, max_new_tokens, options, cancel)
@@ -152,6 +157,19 @@ class Runs:
             self._mark(revision, "cancelled")
         except Exception as error:  # noqa: BLE001 (whatever it is, the user has to see it)
             self._mark(revision, "failed", f"{type(error).__name__}: {error}")
+
+    def _begin(self, revision: int, missing: list[MaskKind]) -> list[MaskKind]:
+        """The masks to run under: all, if the weights are others than those of the traces."""
+        weights = self._model.weights()
+        with self._lock:
+            if revision == self._revision:
+                self._begun = True
+                if weights != self._weights:
+                    self.forget()
+                    self._weights, missing = weights, list(KINDS)
+                for kind in missing:
+                    self._notice(f"{kind}_answer", Answer())
+        return missing
 
     def _progress(self, revision: int, stage: str) -> Callable[[int], None]:
         """What tells, now and then, how far a prefill has come."""
@@ -218,7 +236,8 @@ class Runs:
             self._notice("error", note)
             for kind in KINDS:
                 if kind not in self._answered:
-                    self._notice(f"{kind}_state", (state, note))
+                    # Before a run has begun, the tokens are those of an earlier one.
+                    self._notice(f"{kind}_state", (state, note, self._begun))
             if not self.settled:
                 self.settled = True
                 self._notice("traces", None)

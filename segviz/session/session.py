@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import logging
 import threading
+import time
 from collections.abc import Mapping
 from dataclasses import replace
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol, cast
 
@@ -17,17 +18,19 @@ from segviz.prompts import Prompt, carried, presets
 from segviz.sampling import checked_settings, options_of, settings_of
 from segviz.segments import Segmentation
 from segviz.session import file
-from segviz.session.looker import Looker, Wanted
-from segviz.session.looks import Contrast, Flows, LayerLook, Look, Parting, Pattern
-from segviz.session.runs import KINDS, Runs
+from segviz.session.looker import Wanted
+from segviz.session.looking import Looking
+from segviz.session.looks import LayerLook, Look
+from segviz.session.runs import KINDS, Answer, Runs
 from segviz.session.state import SessionState
-from segviz.session.worker import Worker
-from segviz.trace import HeadCheck, MaskKind, Trace
+from segviz.trace import MaskKind, Trace
 
 if TYPE_CHECKING:
     from segviz.model import Messages, Model
     from segviz.patterns import Head
     from segviz.session.looks import View
+
+_log = logging.getLogger(__name__)
 
 PAUSE = 0.15
 """Seconds without an edit after which a run begins while a boundary is being dragged."""
@@ -90,14 +93,13 @@ class Session(SessionState):
         self.lock = threading.RLock()
         """Guards the session; hold it to change several traits as one."""
         self._runs = Runs(model, self.lock, self._notice)
-        self._looker = Looker(model)
-        self._looking = Worker(self.lock, on_idle=lambda: None)
+        self._looking = Looking(model, self.lock, self._show, self._notice)
         self.first_layers: range = range(model.layers)
         """The layers in sight in the head grid, which are summarised first."""
         self.views: list[Any] = []
         """The explorers that show this session."""
         self.front: Front | None = None
-        """Draws the explorer of this session, once there is one."""
+        """Draws the latest of them, once there was one."""
         super().__init__(
             prompt=prompt,
             segmentation=prompt.segmentation,
@@ -130,6 +132,9 @@ class Session(SessionState):
 
     @trace.setter
     def trace(self, trace: Trace) -> None:
+        self._refuse_if_closed()
+        if not isinstance(trace, Trace):
+            raise TypeError(f"this takes a segviz.Trace, not {trace!r}")
         if (len(trace.layers), trace.heads) != (self._model.layers, self._model.heads):
             raise ValueError(
                 f"this trace has {len(trace.layers)} layers of {trace.heads} heads; the session's "
@@ -142,6 +147,7 @@ class Session(SessionState):
             "".join(trace.tokens[: trace.prompt_length]),
             Segmentation(prompt_segments),
         )
+        self._checked_options(prompt, self.decoding)
         with self.lock:
             self._runs.forget()
             self.prompt = prompt
@@ -183,6 +189,7 @@ class Session(SessionState):
         Raises:
             ValueError: a prompt the model cannot take; the session stays as it was.
         """
+        self._refuse_if_closed()
         with self.lock:
             old = self.prompt
             if isinstance(prompt, str):
@@ -201,17 +208,19 @@ class Session(SessionState):
 
         Raises:
             TimeoutError: it takes longer than ``timeout`` seconds.
-            RuntimeError: the run failed or was stopped, or this is one of the worker threads.
+            RuntimeError: the run failed or was stopped, something cannot be shown, or this is
+                called in one of the worker threads.
         """
-        for worker in (self._runs.worker, self._looking):
+        workers = (self._runs.worker, self._looking.worker)
+        for worker in workers:
             worker.refuse_to_wait_inside()
-        for worker in (self._runs.worker, self._looking):
-            if not worker.wait(timeout):
+        deadline = None if timeout is None else time.monotonic() + timeout
+        for worker in workers:
+            if not worker.wait(None if deadline is None else max(0.0, deadline - time.monotonic())):
                 raise TimeoutError(f"the run is not done after {timeout} s")
-        if self.error:
-            raise RuntimeError(self.error)
-        if not self._ready:
-            raise RuntimeError("this session is closed: make another one of session.prompt")
+        self._refuse_if_closed()
+        if problem := self.error or self.look_error:
+            raise RuntimeError(problem)
         if not self._runs.done:
             raise RuntimeError("the run was stopped: session.run() starts it again")
         return self
@@ -226,31 +235,33 @@ class Session(SessionState):
         Raises:
             RuntimeError: a closed session.
         """
-        if not self._ready:
-            raise RuntimeError("this session is closed: make another one of session.prompt")
+        self._refuse_if_closed()
         self._model.clear_cache()
         with self.lock:
             self._runs.forget()
-            self._look()
+            self._traces_changed()
             self._run_soon()
 
     def close(self) -> None:
         """Close the explorers of this session, and free its traces."""
         self.stop()
-        self._looking.cancel()
+        self._looking.worker.cancel()
         self._runs.worker.wait()
-        self._looking.wait()
-        for view in self.views:
+        self._looking.worker.wait()
+        for view in list(self.views):
             view.close()
-        self.views.clear()
         self.unobserve_all()
         with self.lock:
             self._ready = False
             self._runs.forget()
-            self._looker.forget()
+            self._looking.forget()
             self.front = None
             self.pattern = self.receipt = self.contrast = self.flows = self.parting = None
             self.overview = {}
+
+    def _refuse_if_closed(self) -> None:
+        if not self._ready:
+            raise RuntimeError("this session is closed: make another one of session.prompt")
 
     # Leaving something behind
 
@@ -302,7 +313,7 @@ class Session(SessionState):
         return None
 
     def _shown(self, what: str) -> Front:
-        if self.front is None:
+        if self.front is None or not self.views:
             raise RuntimeError(
                 f"{what}: this session has no explorer to draw; use sv.explore(model, prompt)"
             )
@@ -331,7 +342,9 @@ class Session(SessionState):
     @traitlets.validate("pinned")
     def _valid_pinned(self, proposal: Any) -> int | None:
         position = proposal["value"]
-        count = self.prompt.length + self.decoding["max_new_tokens"]
+        answers = (self.causal_answer, self.segment_answer)
+        generated = max(self.decoding["max_new_tokens"], *(len(one.tokens) for one in answers))
+        count = self.prompt.length + generated
         if position is not None and not 0 <= position < count:
             raise traitlets.TraitError(
                 f"pinned is {position}; allowed are 0 to {count - 1}, a token position, and None"
@@ -378,15 +391,19 @@ class Session(SessionState):
             if not self._ready:
                 return
             new: Prompt = change["new"]
+            told: dict[str, Any] = {"segmentation": new.segmentation}
             if new.token_ids == change["old"].token_ids:
                 self._runs.resegment(new.segmentation)
             else:
                 self._runs.forget()
-                self.pinned = None
-                self.template = new.segmentation
-            self.segmentation = new.segmentation
-            self._look()
-            self._run_soon()
+                told |= {"pinned": None, "template": new.segmentation}
+            try:
+                for name, value in told.items():
+                    self.set_trait(name, value)
+            finally:
+                # Whatever an observer thinks of it, the edit is made.
+                self._traces_changed()
+                self._run_soon()
 
     @traitlets.observe("dragging")
     def _dragging_changed(self, change: Any) -> None:
@@ -403,30 +420,39 @@ class Session(SessionState):
     def _notice(self, name: str, value: Any) -> None:
         """Take what a run has to say; called under the lock."""
         if name == "traces":
-            self._look()
+            self._traces_changed()
         elif name.endswith("_state"):
-            name, (state, note) = name.replace("_state", "_answer"), value
-            self.set_trait(name, replace(getattr(self, name), state=state, note=note))
+            name, (state, note, stays) = name.replace("_state", "_answer"), value
+            before = getattr(self, name) if stays else Answer()
+            self._tell(name, replace(before, state=state, note=note))
         else:
+            self._tell(name, value)
+            if name == "fresh":
+                self._tell("stale", "pattern" not in value)
+
+    def _tell(self, name: str, value: Any) -> None:
+        """Set a trait; an observer that raises is no reason for a run to fail."""
+        try:
             self.set_trait(name, value)
+        except Exception:  # noqa: BLE001 (logged)
+            _log.exception("an observer of %r failed", name)
+
+    def _traces_changed(self) -> None:
+        self._tell("version", self.version + 1)  # type: ignore[reportOperatorIssue]
+        self._look()
 
     @traitlets.observe("layer", "head", "view", "reduce", "panels")
-    def _look(self, change: Any = None) -> None:
+    def _look(self, _change: object = None) -> None:
         """Ask for what is looked at now; it takes the place of what was asked for before."""
         with self.lock:
-            if not self._ready:
-                return
-            if change is None:
-                self.version = cast("int", self.version) + 1
-            wanted = self.wanted()
-            self.stale = not wanted.ready
-            self._looking.submit(partial(self._take_looks, wanted))
+            if self._ready:
+                self._looking.ask(self.wanted())
 
     def look_first(self, first: int, last: int) -> None:
         """Summarise these layers before the others: they are in sight in the head grid."""
         with self.lock:
             self.first_layers = range(first, last + 1)
-            self._look({})
+            self._look()
 
     def pin_answer(self, mask: MaskKind, index: int) -> None:
         """Pin a generated token of the answer under a mask, and look at that run.
@@ -463,23 +489,9 @@ class Session(SessionState):
                 layers=sorted(layers, key=lambda layer: (layer not in inside, layer)),
             )
 
-    def _take_looks(self, wanted: Wanted, cancel: threading.Event) -> None:
-        """Called in the worker's thread."""
-        for look in self._looker.looks(wanted):
-            with self.lock:
-                if cancel.is_set():
-                    return
-                self._take_look(look)
-
-    def _take_look(self, look: Look) -> None:
+    def _show(self, slot: str, look: Look) -> None:
+        """Take a look; called under the lock."""
         if isinstance(look, LayerLook):
             self.overview = {**self.overview, look.layer: look}
-            return
-        names = {
-            Pattern: "pattern",
-            HeadCheck: "receipt",
-            Contrast: "contrast",
-            Flows: "flows",
-            Parting: "parting",
-        }
-        setattr(self, names[type(look)], look)
+        else:
+            self.set_trait(slot, look)

@@ -56,6 +56,11 @@ class SessionState(traitlets.HasTraits):
     parting = traitlets.Instance(Parting, allow_none=True, help="Where the answers part.")
     overview = traitlets.Dict(help="All heads by layer, as far as they are computed.")
     version = traitlets.Int(help="Changes with the traces that all of these are computed from.")
+    fresh = traitlets.Instance(
+        frozenset,
+        (),
+        help="Which of these are of the latest edit: 'pattern', 'receipt', ….",
+    )
 
     causal_answer = traitlets.Instance(Answer, (), help="The answer under the causal mask.")
     segment_answer = traitlets.Instance(Answer, (), help="The answer under the segment mask.")
@@ -66,3 +71,4 @@ class SessionState(traitlets.HasTraits):
     busy = traitlets.Bool(help="A run is under way, or waits for a pause.")
     stage = traitlets.Unicode(help="What the run under way is doing.")
     error = traitlets.Unicode(help="Why the last run failed; '' if it did not.")
+    look_error = traitlets.Unicode(help="Why something cannot be shown; '' if all can.")

@@ -63,12 +63,14 @@ class Worker:
             self._begin_at = 0.0
             self._changed.notify_all()
 
-    def cancel(self) -> None:
-        """Cancel the job under way, and the waiting one."""
+    def cancel(self) -> bool:
+        """Cancel the job under way, and the waiting one; whether there was any."""
         with self._changed:
+            working = self._thread is not None and not self._cancel.is_set()
             self._job = None
             self._cancel.set()
             self._changed.notify_all()
+            return working
 
     def wait(self, timeout: float | None = None) -> bool:
         """Wait until nothing is left to do; whether that was within ``timeout`` seconds.

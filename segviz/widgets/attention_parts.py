@@ -10,13 +10,13 @@ import numpy as np
 
 from segviz.grouping import MergedTiles, merged, segment_starts, word_starts
 from segviz.segments import Segmentation
-from segviz.tiles import ArrayTiles, Tiles, pooled
+from segviz.tiles import PICTURE, ArrayTiles, Tiles, factor_for, pooled
 from segviz.widgets.scale import Kind
 
 Merge = Literal["tokens", "words", "segments"]
 MERGES: tuple[Merge, ...] = get_args(Merge)
 
-WHOLE = 1024
+WHOLE = PICTURE
 """Positions up to which the page gets every cell; it then merges and zooms by itself."""
 
 LIMIT = 980_000
@@ -137,7 +137,7 @@ def overview(tiles: Tiles) -> tuple[np.ndarray, np.ndarray, int]:
     ((700, 400), 3)
     """
     rows, columns = (slice(0, side) for side in tiles.shape)
-    factor = max(1, -(-max(tiles.shape) // WHOLE))
+    factor = factor_for(tiles.shape, WHOLE)
     while True:
         values, visible = tiles.tile(rows, columns, factor)
         if np.count_nonzero(visible) <= LIMIT:

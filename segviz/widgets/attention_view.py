@@ -59,7 +59,9 @@ class AttentionView(SegmentedView):
     ).tag(sync=True)
     normalize = traitlets.Bool(help="Each row relative to its own largest value.").tag(sync=True)
     pinned = traitlets.Int(
-        None, allow_none=True, help="Token position of the pinned query; None: no query is."
+        None,
+        allow_none=True,
+        help="Token position of the pinned query; None: no query is. Kept where there is none.",
     ).tag(sync=True)
     stale = traitlets.Bool(help="True while the picture is of an earlier state; it is dimmed.").tag(
         sync=True
@@ -136,11 +138,10 @@ class AttentionView(SegmentedView):
 
     @traitlets.validate("pinned")
     def _valid_pinned(self, proposal: Mapping[str, Any]) -> int | None:
+        # A position behind the last one may come to be there: an answer is on its way.
         position = proposal["value"]
-        stop = self._shown.tiles.shape[1] if self._shown else None
-        if position is not None and (position < 0 or (stop is not None and position >= stop)):
-            last = "…" if stop is None else stop - 1
-            raise traitlets.TraitError(f"pinned is {position}; allowed are 0 to {last} and None")
+        if position is not None and position < 0:
+            raise traitlets.TraitError(f"pinned is {position}; allowed are 0 and more, and None")
         return position
 
     @property
@@ -234,8 +235,6 @@ class AttentionView(SegmentedView):
             "merged": self.merge if starts is not None else None,
             "words": parts.words(self.tokens, tiles.shape[1]) if whole else None,
         }
-        if self.pinned is not None and self.pinned >= tiles.shape[1]:
-            self.pinned = None
         groups = () if starts is None else [one.astype(np.int32) for one in starts]
         with self._publishing:
             number = self._sequence + 1

@@ -10,7 +10,7 @@ import numpy as np
 
 from segviz.labels import is_special, readable
 from segviz.segments import Segmentation
-from segviz.tiles import ArrayTiles, Tiles
+from segviz.tiles import PANEL, ArrayTiles, Tiles, factor_for
 from segviz.widgets import scale
 from segviz.widgets.attention_parts import LIMIT, cell_value
 
@@ -23,7 +23,7 @@ UNTUNED = (
     "their training distribution"
 )
 
-SIDE = 560
+SIDE = PANEL
 """Cells on a side of each of the three pictures; larger patterns are pooled to that. Even where
 nothing is masked, a message with all three is below 1 MB."""
 
@@ -76,7 +76,7 @@ class Patterns:
                     f"the {name} pattern is {own} and the difference {(rows, keys)}: each has to "
                     "cover the positions of the difference, from the same query on"
                 )
-        factor = max(1, -(-max(rows, keys) // SIDE))
+        factor = factor_for((rows, keys), SIDE)
         read = [one.tile(slice(0, rows), slice(0, keys), factor) for one in tiles]
         if not all(np.isfinite(values).all() for values, _visible in read):
             raise ValueError("an array holds NaN or infinity in a cell that is not masked")

@@ -107,8 +107,7 @@ class CompareView(SegmentedView):
         shared = comparison.shared_length
         longer = max(causal, segment, key=lambda trace: len(trace.segmentation.segments))
         divergence = comparison.divergence()
-        parted = causal.token_ids != segment.token_ids
-        position = shared - 1 if parted else int(np.argmax(divergence))
+        position = comparison.position
         kept = min(trace.likely.token_ids.shape[1] for trace in (causal, segment))
         view = cls(untuned=UNTUNED if segment.untuned else "")
         view.show(
@@ -126,7 +125,7 @@ class CompareView(SegmentedView):
             divergence=divergence,
             exact=comparison.exact,
             position=position,
-            parted=parted,
+            parted=comparison.parted,
             next_tokens=(causal.next_tokens(position, kept), segment.next_tokens(position, kept)),
             title=f"layer {layer}, head {head}",
         )

@@ -24,6 +24,8 @@ CLIP = 99
 """The percentile at which the clipped scale ends."""
 COLORMAPS: dict[Kind, str] = {"sequential": "viridis", "diverging": "coolwarm"}
 MASKED = 0
+ROUNDING = 1e-4
+"""A difference below this is drawn as none: two runs never round alike."""
 _ZERO = {"sequential": 1, "diverging": 128}
 
 
@@ -63,7 +65,7 @@ def fine(
     Returns:
         uint8 ``[query, key]`` and the maximum.
     """
-    magnitude = np.abs(values, dtype=np.float32)
+    magnitude = _magnitude(values, kind)
     if maximum is None:
         maximum = float(magnitude.max(initial=0.0, where=visible))
     root = np.sqrt(np.sqrt(np.minimum(magnitude / (maximum or 1.0), 1.0)))
@@ -122,7 +124,7 @@ def shaded(
     Returns:
         uint8 ``[query, key]``, and the value of the last colour (a share if normalised).
     """
-    magnitude = np.where(visible, np.abs(values), 0.0)
+    magnitude = np.where(visible, _magnitude(values, kind), np.float32(0))
     limit = float(magnitude.max(initial=0.0)) if maximum is None else maximum
     if normalize:
         peaks = magnitude.max(axis=1, keepdims=True)
@@ -140,6 +142,13 @@ def shaded(
     data = (_ZERO[kind] + np.rint(span * signed)).astype(np.uint8)
     data[~visible] = MASKED
     return data, limit
+
+
+def _magnitude(values: np.ndarray, kind: Kind) -> np.ndarray:
+    magnitude = np.abs(values, dtype=np.float32)
+    if kind == "diverging":
+        magnitude[magnitude < ROUNDING] = 0
+    return magnitude
 
 
 @cache

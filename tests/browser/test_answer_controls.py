@@ -25,13 +25,20 @@ def test_stop_and_run_again(live_page):
     page = live_page(view).page
     stop, again = (page.get_by_role("button", name=name) for name in ("Stop", "Run again"))
     state = page.locator("[data-mask='causal'] .sv-state")
-    assert not stop.is_visible()
+    places = [button.bounding_box() for button in (stop, again)]
+    assert stop.get_attribute("aria-disabled") == "true"
+    stop.click(force=True)
     again.click()
-    stop.wait_for()
+    page.locator("[data-mask='causal'][data-state='running']").wait_for()
+    # Nothing moves under the pointer while answers come.
+    assert [button.bounding_box() for button in (stop, again)] == places
     assert state.inner_text() == "running"
+    assert stop.get_attribute("aria-disabled") == "false"
     stop.focus()
     page.keyboard.press("Enter")
-    stop.wait_for(state="hidden")
+    page.locator("[data-mask='causal'][data-state='cancelled']").wait_for()
+    assert stop.get_attribute("aria-disabled") == "true"
+    assert stop.evaluate("(button) => button.matches(':focus')")
     assert runs == [1]
     assert view.causal == {"tokens": [], "state": "cancelled", "note": "stopped"}
     assert state.inner_text() == "cancelled"

@@ -293,3 +293,27 @@ def test_the_answers_of_a_comparison(static_page):
         token(page, 0, mask).hover()
         assert rows(page)[0] == f"{first.strip()} {probability:.3f} ◂ chosen"
         assert len(rows(page)) == 10
+
+
+def test_an_answer_that_comes_anew_takes_no_room_away(live_page):
+    view = known()
+    view.set("causal", [" word"] * 300, state="done", note="")
+    live = live_page(view)
+    panel = live.page.locator("[data-mask='causal']")
+
+    def height() -> float:
+        state, shown = view.causal["state"], len(view.causal["tokens"])
+        tokens = panel.locator(".sv-answer-token:not([hidden])")
+        live.until(lambda: panel.get_attribute("data-state") == state and tokens.count() == shown)
+        settle(live.page)
+        return panel.bounding_box()["height"]
+
+    before = height()
+    view.set("causal", [], state="waiting")
+    assert height() == before
+    view.set("causal", [" word"], state="running")
+    assert height() == before
+    view.set("causal", [" word"] * 600)
+    assert height() > before
+    view.set("causal", [" word"], state="done")
+    assert height() < before / 2

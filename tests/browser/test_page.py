@@ -100,6 +100,40 @@ def test_segments_and_mask_can_be_edited(session, opened):
         assert not explorer.get_by_role("button", name=name).first.is_visible()
 
 
+def test_what_was_computed_is_marked_after_an_edit(session, opened):
+    page = opened(session)
+    explorer = page.locator(".sv-explorer")
+    status = explorer.locator(".sv-header .sv-status")
+    chosen = explorer.locator(".sv-heads-cell[aria-selected='true']")
+    assert chosen.evaluate("(cell) => [cell.dataset.layer, cell.dataset.head]") == ["1", "3"]
+    page.mouse.click(*token_point(explorer, 25))
+    settle(page)
+    assert status.inner_text() == "saved page: only the mask follows your edits"
+    assert explorer.locator(".sv-attention.sv-stale").count() == 1
+    page.keyboard.press("Control+z")
+    settle(page)
+    assert status.inner_text() == "saved page"
+    assert explorer.locator(".sv-stale, .sv-outdated").count() == 0
+    explorer.get_by_label("head", exact=True).select_option("mean")
+    settle(page)
+    assert status.inner_text() == "this page holds no mean of the layer's heads"
+
+
+def test_a_generated_token_shows_its_own_run(session, opened):
+    page = opened(session)
+    explorer = page.locator(".sv-explorer")
+    said = explorer.locator(".sv-attention .sv-readout")
+    for mask, other in (("causal", "segment"), ("segment", "causal")):
+        answers = {kind: getattr(session, f"{kind}_answer").tokens for kind in (mask, other)}
+        assert answers[mask][0] != answers[other][0]
+        explorer.locator(f"[data-mask='{mask}'] .sv-answer-token").first.click()
+        explorer.locator(".sv-attention .sv-heading").get_by_text(f"{mask} mask").wait_for()
+        settle(page)
+        assert explorer.get_by_role("radio", name=mask).get_attribute("aria-checked") == "true"
+        position = session.prompt.length
+        assert said.inner_text().startswith(f"query {position} “{answers[mask][0]}” (response)")
+
+
 def test_text_of_a_prompt_stays_text(opened):
     session = Session(sv.load(), f"Anna follows {HOSTILE}", max_new_tokens=1)
     explorer_view(session)

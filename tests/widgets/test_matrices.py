@@ -355,15 +355,17 @@ class TestMerging:
 class TestTraits:
     def test_refused(self):
         view = AttentionView(np.eye(5), list("abcde"), CHAT)
-        for name, value in (("scale", "cubic"), ("merge", "heads"), ("pinned", 5), ("pinned", -1)):
+        for name, value in (("scale", "cubic"), ("merge", "heads"), ("pinned", -1)):
             with pytest.raises(TraitError):
                 setattr(view, name, value)
 
-    def test_a_pin_beyond_the_next_pattern_goes(self):
+    def test_a_pin_waits_where_there_is_no_such_row(self):
         view = AttentionView(np.eye(5), list("abcde"), pinned=4)
         view.show(np.eye(6), tokens=list("abcdef"))
         assert view.pinned == 4
         view.show(np.eye(3), tokens=list("abc"))
+        assert view.pinned == 4
+        view.clear()
         assert view.pinned is None
 
     def test_the_page_chooses(self):

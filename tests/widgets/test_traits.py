@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import subprocess
 import sys
 from itertools import pairwise
@@ -10,6 +11,7 @@ from typing import Any
 import anywidget
 import numpy as np
 import pytest
+from PIL import Image
 from traitlets import TraitError
 
 from segviz import widgets
@@ -295,6 +297,22 @@ class TestPictures:
     def test_a_noisy_one_stays_small(self):
         view = AttentionView(np.random.default_rng(0).random((600, 600)))
         assert len(view.png() or b"") < 100_000
+
+    def test_an_explorers_heads_are_in_its_picture(self):
+        explorer = ExplorerView(TOKENS, CHAT, layers=16, heads=32, kv_heads=8)
+
+        def size() -> tuple[int, int]:
+            data = explorer.png()
+            assert len(data) < 90_000
+            return Image.open(io.BytesIO(data)).size
+
+        width, height = size()
+        noise = np.random.default_rng(0).integers(0, 256, (16, 32, 32, 32), np.uint8)
+        for layer, thumbnails in enumerate(noise):
+            explorer.grid.show_layer(layer, thumbnails, {"entropy": np.arange(32.0)})
+        # All 16 layers, and still as many pixels to a picture.
+        assert size() == (width, pytest.approx(height + 16 * 18, abs=100))
+        assert size()[1] >= height + 16 * 14
 
     def test_no_picture_is_no_failure(self, monkeypatch):
         strip = TokenStrip(TOKENS, CHAT)

@@ -44,17 +44,22 @@ def png(figure: Figure) -> bytes:
 
 def _smaller(picture: Image.Image) -> bytes:
     """The picture with fewer colours, which hardly shows, and with fewer pixels while too large."""
-    buffer = io.BytesIO()
+    data = b""
     for share, colors in _STEPS:
-        buffer = io.BytesIO()
-        size = (round(picture.width * share), round(picture.height * share))
-        # One step of k-means keeps the colours of large areas as they are.
-        reduced = picture.resize(size).quantize(
-            colors, method=Image.Quantize.MAXCOVERAGE, kmeans=1, dither=Image.Dither.NONE
-        )
-        reduced.save(buffer, format="png", optimize=True)
-        if buffer.tell() <= _LIMIT:
+        data = _reduced(picture, share, colors)
+        if len(data) <= _LIMIT:
             break
+    return data
+
+
+def _reduced(picture: Image.Image, share: float, colors: int) -> bytes:
+    size = (round(picture.width * share), round(picture.height * share))
+    # One step of k-means keeps the colours of large areas as they are.
+    reduced = picture.resize(size).quantize(
+        colors, method=Image.Quantize.MAXCOVERAGE, kmeans=1, dither=Image.Dither.NONE
+    )
+    buffer = io.BytesIO()
+    reduced.save(buffer, format="png", optimize=True)
     return buffer.getvalue()
 
 
