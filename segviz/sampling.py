@@ -88,13 +88,13 @@ def _is_whole(value: Any) -> bool:
 
 
 def _is_number(value: Any) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+    return isinstance(value, int | float) and not isinstance(value, bool)
 
 
 _RULES: Mapping[str, tuple[Callable[[Any], bool], str]] = {
     "max_new_tokens": (_is_whole, "an integer, 0 or more"),
     "do_sample": (lambda value: isinstance(value, bool), "True or False"),
-    "temperature": (lambda value: _is_number(value) and value > 0, "a number above 0"),
+    "temperature": (lambda value: _is_number(value) and 0 < value < math.inf, "a number above 0"),
     "top_p": (lambda value: _is_number(value) and 0 < value <= 1, "a number above 0, at most 1"),
     "seed": (lambda value: value is None or _is_whole(value), "an integer, 0 or more, or None"),
 }

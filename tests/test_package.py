@@ -65,7 +65,7 @@ LAYERS = {
         "comparison",
         "run",
     },
-    "explorer": {"prompts", "receipt", "trace", "comparison", "session", "widgets"},
+    "explorer": {"prompts", "receipt", "model", "trace", "comparison", "session", "widgets"},
     "lab": set(),
     "cli": {"lab"},
 }

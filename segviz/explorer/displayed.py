@@ -1,35 +1,47 @@
-"""Displayed: which views a notebook's cells have shown, so that a cell run again leaves none."""
+"""Displayed: what a notebook's cells have shown, so that a cell run again leaves nothing behind."""
 
 from __future__ import annotations
 
-from typing import Any
-from weakref import WeakSet
+from typing import TYPE_CHECKING, Any
+from weakref import ref
 
 from IPython.core.getipython import get_ipython
 
-_shown: dict[str, tuple[str, WeakSet[Any]]] = {}
-"""By cell: the execution that showed them, and the views."""
+if TYPE_CHECKING:
+    from segviz.session import Session
+
+_shown: dict[str, tuple[str, list[tuple[ref[Any], ref[Session]]]]] = {}
+"""By cell: the execution that showed them, and views with their sessions."""
 
 
-def close_earlier(view: Any) -> None:
+def close_earlier(view: Any, session: Session) -> None:
     """Close what earlier runs of the same cell have shown; their output is gone.
 
     A widget lives until it is closed, and an explorer holds the traces of its session: without
-    this a cell that is run ten times holds ten of them. A session that somebody kept goes on.
+    this a cell that is run ten times holds ten of them. A run for a session that no view shows any
+    more is stopped, because it would keep the model busy; ``session.run()`` starts it again.
 
     Args:
         view: what this run of the cell shows.
+        session: is shown by it.
     """
     cell, execution = _place()
     if cell is None:
         return
-    before, views = _shown.get(cell, ("", WeakSet()))
+    before, earlier = _shown.get(cell, ("", []))
     if before != execution:
-        for earlier in list(views):
-            earlier.close()
-        views = WeakSet()
-    views.add(view)
-    _shown[cell] = execution, views
+        for old_view, old_session in earlier:
+            _let_go(old_view(), old_session())
+        earlier = []
+    earlier.append((ref(view), ref(session)))
+    _shown[cell] = execution, earlier
+
+
+def _let_go(view: Any | None, session: Session | None) -> None:
+    if view is not None:
+        view.close()
+    if session is not None and session.busy and not session.views:
+        session.stop()
 
 
 def _place() -> tuple[str | None, str]:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import warnings
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -12,10 +13,11 @@ from IPython.display import display
 
 from segviz.explorer.displayed import close_earlier
 from segviz.explorer.links import explorer_view
+from segviz.model import Model
 from segviz.session import Session, file
 
 if TYPE_CHECKING:
-    from segviz.model import Messages, Model
+    from segviz.model import Messages
     from segviz.prompts import Prompt
 
 FIRST_RUN = 0.5
@@ -53,12 +55,16 @@ def explore(
         and written, and the explorer follows.
 
     Raises:
+        TypeError: something that is no :class:`segviz.Model`.
         ValueError: a prompt the model cannot take.
         traitlets.TraitError: no such layer, head or view.
     """
+    _check_model(model, "explore(model, prompt)")
     session = Session(model, prompt, max_new_tokens=max_new_tokens, **options)
-    session.layer, session.head, session.view = layer, head, view
-    return _displayed(session)
+    with _closed_if_refused(session):
+        session.layer, session.head, session.view = layer, head, view
+        _display(session)
+    return session
 
 
 def open_session(path: str | Path, model: Model) -> Session:
@@ -70,35 +76,60 @@ def open_session(path: str | Path, model: Model) -> Session:
     >>> session = sv.open_session(path, sv.load())  # doctest: +ELLIPSIS
     <segviz...ExplorerView object at ...>
 
-    The runs are made again, by ``model``. A setting that it cannot take (a layer it does not have)
-    stays as in a new session, and a warning says so.
+    The runs are made again, by ``model``. A warning names what cannot be kept: a setting that it
+    cannot take (a layer it does not have) stays as in a new session, and edits of the segments are
+    lost where the prompt has other tokens than before, of another model or a template that prints
+    the date.
 
     Args:
         path: the file.
-        model: runs the prompt; where it cuts the text into other tokens than the model before,
-            edits of the segments are lost, and a warning says so.
+        model: runs the prompt.
 
     Raises:
+        TypeError: something that is no :class:`segviz.Model`.
         FileNotFoundError: no such file.
         ValueError: a file that is no session, or a prompt the model cannot take.
     """
-    prompt, template, decoding, settings = file.read(Path(path), model)
-    session = Session(model, prompt, max_new_tokens=0)
-    session.template = template
-    for name, value in {"decoding": decoding, **settings}.items():
-        try:
-            setattr(session, name, value)
-        except (traitlets.TraitError, ValueError) as error:
-            warnings.warn(f"{path}: {error}", stacklevel=2)
-    return _displayed(session)
+    _check_model(model, "open_session(path, model)")
+    saved = file.read(Path(path), model)
+    session = Session(model, saved.prompt, max_new_tokens=0, **saved.options)
+    with _closed_if_refused(session):
+        for note in saved.notes:
+            warnings.warn(f"{path}: {note}", stacklevel=2)
+        session.template = saved.template
+        for name, value in {"decoding": saved.decoding, **saved.settings}.items():
+            try:
+                setattr(session, name, value)
+            except (traitlets.TraitError, ValueError) as error:
+                warnings.warn(f"{path}: {error}", stacklevel=2)
+        _display(session)
+    return session
 
 
-def _displayed(session: Session) -> Session:
+def _check_model(model: object, call: str) -> None:
+    if not isinstance(model, Model):
+        given = repr(model) if isinstance(model, str) else f"a {type(model).__name__}"
+        raise TypeError(
+            f"the model in {call} is {given}, no segviz.Model: make one with sv.load(…) or "
+            "sv.Model(hf_model, tokenizer)"
+        )
+
+
+@contextmanager
+def _closed_if_refused(session: Session) -> Iterator[None]:
+    """Nobody gets hold of a session whose call fails, so that its run could never be stopped."""
+    try:
+        yield
+    except BaseException:
+        session.close()
+        raise
+
+
+def _display(session: Session) -> None:
     shown = explorer_view(session)
-    close_earlier(shown)
+    close_earlier(shown, session)
     with suppress(TimeoutError, RuntimeError):
         # The static picture of a saved notebook is drawn when the explorer is displayed: a run
         # that takes a blink may end first. One that fails says so in the explorer.
         session.wait(FIRST_RUN)
     display(shown)
-    return session

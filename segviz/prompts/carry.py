@@ -56,6 +56,51 @@ def carried(old: Prompt, template: Segmentation, new: Prompt) -> Segmentation:
     )
 
 
+def lost(old: Prompt, template: Segmentation, new: Prompt) -> list[str]:
+    """The edits of ``old`` that ``new``, with the segments of :func:`carried`, does not have.
+
+    >>> from segviz.segments import Segment
+    >>> text = Segmentation([Segment(0, 4, "text")])
+    >>> old = Prompt((5, 6, 7, 8), ("A", "b", "c", "d"), "Abcd", text.split(3).rename(0, "first"))
+    >>> new = Prompt((5, 6, 9, 9), ("A", "b", "x", "x"), "Abxx", text)
+    >>> lost(old, text, new.with_segmentation(carried(old, text, new)))
+    ["the boundary before 'd'"]
+
+    Args:
+        old: the prompt before, with edited segments.
+        template: its segments before any edit.
+        new: the prompt now.
+
+    Returns:
+        one description for each lost boundary, merge, name and attention kind.
+    """
+    edited = old.segmentation
+    to_new = _mapping(old.token_ids, new.token_ids)
+    found: dict[int | None, Segment] = {one.start: one for one in new.segmentation.segments}
+    added = {*edited.boundaries} - {*template.boundaries}
+    removed = {*template.boundaries} - {*edited.boundaries}
+    gone = {place for place in added if to_new(place) not in found}
+    # Of a place that is not there any more the new template decides.
+    cuts = {None, *new.segmentation.boundaries}
+    back = {place for place in removed if to_new(place) in cuts}
+    words = [f"the boundary before {old.tokens[place]!r}" for place in sorted(gone)]
+    words += [f"the merge before {old.tokens[place]!r}" for place in sorted(back)]
+    for segment in edited.segments:
+        if segment.start not in gone:
+            before = template.segments[template.at(segment.start)]
+            words += _lost_of(segment, before, found.get(to_new(segment.start)))
+    return words
+
+
+def _lost_of(edited: Segment, before: Segment, now: Segment | None) -> list[str]:
+    words = []
+    if edited.name not in (before.name, now and now.name):
+        words.append(f"the name {edited.name!r}")
+    if edited.attention not in (before.attention, now and now.attention):
+        words.append(f"{edited.attention} attention in {edited.name!r}")
+    return words
+
+
 def _named(
     start: int, stop: int, edited: Segment | None, template: Segmentation, new: Segmentation
 ) -> Segment:
