@@ -10,7 +10,7 @@ import pytest
 import templates
 from hypothesis import given
 
-from segviz.prompts import PRESETS, Prompt, carried, chat_prompt, presets, text_prompt
+from segviz.prompts import PRESETS, Prompt, carried, chat_prompt, lost, presets, text_prompt
 from segviz.segments import Segment, Segmentation
 
 CHAT = [
@@ -70,6 +70,21 @@ def test_what_cannot_differ_is_not_offered() -> None:
     prompt = text_prompt(templates.tokenizer("qwen25"), "One, two")
     found = presets(prompt.tokens, prompt.segmentation)
     assert list(found) == ["segment", "causal", "prefix-LM"]
+
+
+@pytest.mark.parametrize(
+    ("tokens", "cuts"),
+    [
+        (["." * 64] * 1000 + ["x"], 0),
+        (['."'] * 50_000 + ["x"], 0),
+        (["\n", " "] * 30_000, 0),
+        (["x", "\n"] + [" ", "\n"] * 30_000 + ["y"], 30_001),
+        (["\n"] * 50_000 + ["x."] + ["\n", "\t"] * 30_000, 0),
+    ],
+)
+def test_rows_of_dots_and_blank_lines_take_linear_time(tokens, cuts) -> None:
+    found = presets(tokens, Segmentation([Segment(0, len(tokens), "text")]))
+    assert len(found.get("by sentence", found["segment"]).boundaries) == cuts
 
 
 def as_prompt(text: str, segmentation: Segmentation | None = None) -> Prompt:
@@ -150,3 +165,30 @@ def test_a_long_prompt_is_compared_at_its_ends() -> None:
     old = as_prompt("x" + text + "y", Segmentation([Segment(0, 4002, "text")]).split(1000))
     new = as_prompt("xx" + text[::-1] + "y")
     assert carried(old, Segmentation([Segment(0, 4002, "text")]), new).boundaries == ()
+
+
+@pytest.mark.parametrize(
+    ("edit", "text", "said"),
+    [
+        (lambda s: s.split(7).set_attention(0, "causal").rename(1, "x"), "abXcdUfgZhij", []),
+        (lambda s: s.split(7), "abcdUXXXX", ["the boundary before 'h'"]),
+        (
+            lambda s: s.move_boundary(0, 8),
+            "abcdUf",
+            ["the boundary before 'i'", "the merge before 'U'"],
+        ),
+        (lambda s: s.merge(0), "abXXUYY", []),
+        (lambda s: s.merge(0), "abXXYYij", ["the merge before 'U'"]),
+        (
+            lambda s: s.rename(1, "task").set_attention(1, "causal"),
+            "abXXYYij",
+            ["the name 'task'", "causal attention in 'task'"],
+        ),
+    ],
+)
+def test_lost_edits_are_named(edit, text, said) -> None:
+    old = as_prompt("abcdUfghij", edit(TWO))
+    cut = text.find("U") if "U" in text else 4
+    template = Segmentation([Segment(0, cut, "system"), Segment(cut, len(text), "user")])
+    new = as_prompt(text, template)
+    assert lost(old, TWO, new.with_segmentation(carried(old, TWO, new))) == said

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
 import reference
 
@@ -36,6 +37,18 @@ def test_a_temperature_without_sampling_is_left_to_the_model_to_refuse(model) ->
         model.with_seed(reference.random_prompt(5, 0), 4, options_of(settings, others))
 
 
+def test_numbers_of_numpy() -> None:
+    given = {
+        "max_new_tokens": np.int64(4),
+        "temperature": np.float32(0.5),
+        "top_p": np.float64(0.25),
+        "seed": np.uint8(3),
+    }
+    settings = checked_settings(given)
+    assert settings == {**DEFAULTS, **given}
+    assert [type(settings[name]) for name in given] == [int, float, float, int]
+
+
 @pytest.mark.parametrize(
     ("given", "said"),
     [
@@ -46,6 +59,10 @@ def test_a_temperature_without_sampling_is_left_to_the_model_to_refuse(model) ->
         ({"max_new_tokens": 2.5}, "max_new_tokens is 2.5; it is an integer, 0 or more"),
         ({"seed": -1}, "seed is -1"),
         ({"seed": True}, "seed is True"),
+        ({"max_new_tokens": np.float32(4)}, "max_new_tokens is 4.0; it is an integer"),
+        ({"temperature": float("nan")}, "temperature is nan"),
+        ({"temperature": float("inf")}, "temperature is inf"),
+        ({"top_p": np.float32(1.5)}, "top_p is 1.5"),
     ],
 )
 def test_refused(given, said) -> None:

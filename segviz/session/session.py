@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import threading
 import time
+from base64 import b64encode
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -61,6 +62,9 @@ class Session(SessionState):
     Runs happen in a worker thread, so the kernel stays free. The latest edit wins: it cancels the
     run under way, and the result of an older edit never takes the place of a newer one. All traits
     may be observed; observers are called in the thread that changed them.
+
+    A sampled answer takes its random numbers from torch's own generator, seeded for the run and put
+    back after it: random numbers drawn elsewhere at the same time share it.
 
     Args:
         model: runs the prompt.
@@ -278,11 +282,13 @@ class Session(SessionState):
         Raises:
             RuntimeError: a session without an explorer; see :func:`segviz.explore`.
         """
-        from IPython.display import Image, display  # noqa: PLC0415 (only notebooks have it)
+        from IPython.display import display  # noqa: PLC0415 (only notebooks have it)
 
         front = self._shown("snapshot()")
         self.wait()
-        display(Image(data=front.png(), format="png"))
+        picture = b64encode(front.png()).decode("ascii")
+        # Plain data: not every notebook knows IPython's Image.
+        display({"image/png": picture}, raw=True)
 
     def to_html(
         self, path: str | Path | None = None, heads: list[tuple[int, int]] | None = None

@@ -95,7 +95,7 @@ def test_a_drag_changes_the_mask_before_it_ends(static_page):
     settle(page)
     assert segments(root)[2] == ["user", 9]
     # The picture of attention is of the earlier segments now, and looks it.
-    assert "sv-outdated" in page.locator(".sv-place-attention").get_attribute("class")
+    assert "sv-stale" in page.locator(".sv-attention").get_attribute("class")
 
 
 def test_everything_by_keyboard(static_page):

@@ -144,7 +144,7 @@ export function makePanel(scope, mask, popover, pick) {
       parting = part;
       const coming = COMING.includes(answer.state);
       // An answer that comes anew takes no room away: what stands below would jump.
-      if (coming && !before) element.style.minHeight = `${element.offsetHeight}px`;
+      if (coming && !before) element.style.minHeight = `${element.getBoundingClientRect().height}px`;
       const atEnd = text.scrollHeight - text.scrollTop - text.clientHeight < NEAR;
       paint();
       if (coming && atEnd) text.scrollTop = text.scrollHeight;
