@@ -134,7 +134,9 @@ def wait_for_address(log, port: int) -> str:
     deadline = time.monotonic() + 60
     while time.monotonic() < deadline:
         found = re.search(rf"http://127\.0\.0\.1:{port}/lab\S*token=\w+(?=\s)", log.read_text())
-        if found:
-            return found.group()
+        # The address is told a moment before somebody listens there.
+        with socket.socket() as caller:
+            if found and caller.connect_ex(("127.0.0.1", port)) == 0:
+                return found.group()
         time.sleep(0.2)
     raise AssertionError(f"JupyterLab did not start: {log.read_text()}")

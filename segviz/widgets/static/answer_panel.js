@@ -8,7 +8,7 @@ import { grow, node, setText } from "./common.js";
 
 const EMPTY = { labels: [], special: [], state: "waiting", note: "" };
 /** The states of an answer of which more is to come. */
-const COMING = ["waiting", "running"];
+export const COMING = ["waiting", "running"];
 /** Pixels from its end within which a text that grows is followed. */
 const NEAR = 24;
 
@@ -144,7 +144,8 @@ export function makePanel(scope, mask, popover, pick) {
       parting = part;
       const coming = COMING.includes(answer.state);
       // An answer that comes anew takes no room away: what stands below would jump.
-      if (coming && !before) element.style.minHeight = `${element.getBoundingClientRect().height}px`;
+      const { height } = element.getBoundingClientRect();
+      if (coming && !before) element.style.minHeight = `${height}px`;
       const atEnd = text.scrollHeight - text.scrollTop - text.clientHeight < NEAR;
       paint();
       if (coming && atEnd) text.scrollTop = text.scrollHeight;

@@ -1,7 +1,7 @@
 // @ts-check
 /** The answers under both masks, as they come; marks the first token at which they part. */
 import { makeDecoding } from "./answer_decoding.js";
-import { makePanel } from "./answer_panel.js";
+import { COMING, makePanel } from "./answer_panel.js";
 import { makePopover } from "./answer_popover.js";
 import { firstDifference, readLikely } from "./answer_tokens.js";
 import { mount, node, onMessage, save, setText, tell } from "./common.js";
@@ -13,7 +13,7 @@ const NAMES = /** @type {const} */ (["causal", "segment"]);
 function renderAnswers({ model, el }) {
   const { scope, root, body } = mount(model, el, "sv-answers");
   const stop = button(scope, "■ Stop", "stop the answers that are coming in", () => {
-    if (running()) tell(model, { kind: "stop" });
+    if (coming()) tell(model, { kind: "stop" });
   });
   const again = button(scope, "↻ Run again", "run the model again", () =>
     tell(model, { kind: "run" }),
@@ -72,7 +72,7 @@ function renderAnswers({ model, el }) {
     NAMES.forEach((mask, side) => panels[side].mark(next?.mask === mask ? next.index : -1));
   }
 
-  const running = () => NAMES.some((name) => model.get(name)?.state === "running");
+  const coming = () => NAMES.some((name) => COMING.includes(model.get(name)?.state));
 
   function update() {
     const live = !model.static;
@@ -89,7 +89,7 @@ function renderAnswers({ model, el }) {
     });
     stop.hidden = !(live && model.get("can_stop"));
     // In its place all the time: a button that comes and goes moves those beside it.
-    allow(stop, running());
+    allow(stop, coming());
     again.hidden = decoding.element.hidden = !(live && model.get("can_run"));
     const colored = Boolean(model.get("colored"));
     root.classList.toggle("sv-colored", colored);
