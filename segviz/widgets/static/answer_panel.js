@@ -144,11 +144,13 @@ export function makePanel(scope, mask, popover, pick) {
       parting = part;
       const coming = COMING.includes(answer.state);
       // An answer that comes anew takes no room away: what stands below would jump.
-      const { height } = element.getBoundingClientRect();
-      if (coming && !before) element.style.minHeight = `${height}px`;
-      const atEnd = text.scrollHeight - text.scrollTop - text.clientHeight < NEAR;
+      if (coming && !before) {
+        const { height } = element.getBoundingClientRect();
+        element.style.minHeight = `${height}px`;
+      }
+      const atEnd = coming && text.scrollHeight - text.scrollTop - text.clientHeight < NEAR;
       paint();
-      if (coming && atEnd) text.scrollTop = text.scrollHeight;
+      if (atEnd) text.scrollTop = text.scrollHeight;
       if (!coming) element.style.minHeight = "";
     },
     /** @param {Likely} next */
