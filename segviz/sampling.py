@@ -71,7 +71,8 @@ def checked_settings(given: Mapping[str, Any]) -> dict[str, Any]:
     for name, (allowed, words) in _RULES.items():
         if not allowed(settings[name]):
             raise ValueError(f"decoding: {name} is {settings[name]!r}; it is {words}")
-    return settings
+    # transformers takes no whole number for these, and a page sends 2 for 2.0.
+    return {**settings, **{name: float(settings[name]) for name in ("temperature", "top_p")}}
 
 
 def _plain(value: Any) -> Any:

@@ -277,3 +277,39 @@ def test_no_message_is_over_a_megabyte(monkeypatch) -> None:
     assert max(sizes) < 1_000_000
     assert max(sizes) > 300_000  # the pattern was among them
     session.close()
+
+
+def test_the_matrices_keep_their_size_while_an_answer_comes(session) -> None:
+    view = explorer_view(session)
+    length = len(view.attention.tokens)
+    assert length > session.prompt.length
+    sizes = []
+    for one in (view.attention, view.mask):
+        one.observe(lambda change: sizes.append(len(change["new"])), "tokens")
+    session.segmentation = session.segmentation.move_boundary(1, 5)
+    session.wait(60)
+    assert set(sizes) <= {length}
+    assert view.attention.tokens[-1] == session.segment_answer.tokens[-1]
+    # Without an answer there is no room for one.
+    session.decoding = {"max_new_tokens": 0}
+    session.wait(60)
+    assert len(view.attention.tokens) == len(view.mask.tokens) == session.prompt.length
+
+
+def test_the_status_says_what_became_of_a_run(session, monkeypatch) -> None:
+    view = explorer_view(session)
+    assert view.status == "up to date"
+    monkeypatch.setattr(session.model, "trace", lambda *_a, **_k: 1 / 0)
+    session.run()
+    session._runs.worker.wait(60)
+    assert (view.status, view.error) == ("failed", "ZeroDivisionError: division by zero")
+    monkeypatch.undo()
+    view.strip.dragging = True
+    session.run()
+    session.stop()
+    session._runs.worker.wait(60)
+    assert view.status == "stopped"
+    view.strip.dragging = False
+    session.run()
+    session.wait(60)
+    assert (view.status, view.error) == ("up to date", "")

@@ -65,7 +65,16 @@ LAYERS = {
         "comparison",
         "run",
     },
-    "explorer": {"prompts", "receipt", "model", "trace", "comparison", "session", "widgets"},
+    "explorer": {
+        "tiles",
+        "prompts",
+        "receipt",
+        "model",
+        "trace",
+        "comparison",
+        "session",
+        "widgets",
+    },
     "lab": set(),
     "cli": {"lab"},
 }

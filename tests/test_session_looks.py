@@ -167,7 +167,7 @@ def test_answers_carry_their_probabilities(session) -> None:
 
 def test_decoding_can_be_changed(session) -> None:
     greedy = session.segment_answer.tokens
-    session.decoding = {"max_new_tokens": 9, "do_sample": True, "temperature": 3.0, "seed": 5}
+    session.decoding = {"max_new_tokens": 9, "do_sample": True, "temperature": 3, "seed": 5}
     session.wait(60)
     sampled = session.segment_answer.tokens
     assert len(sampled) == 9

@@ -110,14 +110,14 @@ class _Links:
         view.on_stop.append(session.stop)
         view.on_pick.append(lambda mask, index: session.pin_answer(cast("MaskKind", mask), index))
         self._follow(self._show_error, "error", "look_error")
-        self._follow(self._show_status, "busy", "stage")
+        self._follow(self._show_status, "busy", "stage", "error", "segment_answer")
         for mask in ("causal", "segment"):
             self._follow(partial(self._show_answer, mask), f"{mask}_answer")
 
     def _link_looks(self) -> None:
         view = self.view
         view.grid.on_visible.append(self.session.look_first)
-        self._follow(self._show_stale, "fresh")
+        self._follow(self._show_stale, "fresh", "panels")
         self._follow(self._show_receipt, "receipt", "fresh", "reduce")
         for name in ("pattern", "contrast", "flows", "parting"):
             self._follow(partial(self._show, name), name)
@@ -149,9 +149,15 @@ class _Links:
         showing.show_presets(self.view.strip, self.session.presets)
 
     def _show_status(self) -> None:
-        busy = self.session.busy
-        self.view.busy = self.view.prompt.busy = busy
-        self.view.status = (self.session.stage or "running") if busy else "up to date"
+        session = self.session
+        self.view.busy = self.view.prompt.busy = session.busy
+        if session.busy:
+            self.view.status = session.stage or "running"
+        elif session.error:
+            self.view.status = "failed"
+        else:
+            stopped = session.segment_answer.state == "cancelled"
+            self.view.status = "stopped" if stopped else "up to date"
 
     def _show_answer(self, mask: Any) -> None:
         self.view.answer.show(mask, getattr(self.session, f"{mask}_answer"))
@@ -160,9 +166,9 @@ class _Links:
         self.view.error = self.session.error or self.session.look_error
 
     def _show_stale(self) -> None:
-        fresh = self.session.fresh
+        fresh, unfolded = self.session.fresh, "compare" in self.session.panels
         self.view.attention.stale = "pattern" not in fresh
-        self.view.compare.stale = not {"contrast", "flows", "parting"} <= fresh
+        self.view.compare.stale = unfolded and not {"contrast", "flows", "parting"} <= fresh
 
     def _show(self, name: str) -> None:
         look = getattr(self.session, name)

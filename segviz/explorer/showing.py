@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
+
+import numpy as np
 
 from segviz.prompts import PRESETS
 from segviz.receipt import HeadCheck
 from segviz.session.looks import Contrast, Flows, LayerLook, Look, Parting, Pattern
+from segviz.tiles import PICTURE, ArrayTiles
+from segviz.trace import with_response
 from segviz.widgets.segmented import segment_dicts
 
 if TYPE_CHECKING:
     from segviz.prompts import Prompt
     from segviz.segments import Segmentation
     from segviz.widgets import (
+        AttentionView,
         CompareView,
         ExplorerView,
         HeadGrid,
@@ -55,6 +61,7 @@ def show(view: ExplorerView, look: Look) -> None:
 
 def show_pattern(view: ExplorerView, pattern: Pattern) -> None:
     """The chosen head's pattern, in the attention view; the mask covers the same positions."""
+    pattern = _with_room(view.attention, pattern)
     view.show(
         pattern.tiles,
         tokens=pattern.tokens,
@@ -62,6 +69,24 @@ def show_pattern(view: ExplorerView, pattern: Pattern) -> None:
         prompt_length=pattern.prompt_length,
         kind="diverging" if pattern.view == "difference" else "sequential",
         title=f"{head_name(pattern.layer, pattern.head)}: {_VIEWS[pattern.view]}",
+    )
+
+
+def _with_room(shown: AttentionView, pattern: Pattern) -> Pattern:
+    """A prefill's pattern with empty rows for an answer as long as the one that is shown.
+
+    Otherwise both matrices would shrink with every edit, and grow again a moment later.
+    """
+    length, room = len(pattern.tokens), len(shown.tokens) - len(pattern.tokens)
+    same = shown.prompt_length == length and shown.tokens[:length] == list(pattern.tokens)
+    if pattern.answered or room <= 0 or not same or length + room > PICTURE:
+        return pattern
+    array, mask = (np.pad(one, (0, room)) for one in (pattern.array, pattern.mask))
+    return replace(
+        pattern,
+        tiles=ArrayTiles(array, mask),
+        tokens=(*pattern.tokens, *["…"] * room),
+        segmentation=with_response(pattern.segmentation, length + room),
     )
 
 

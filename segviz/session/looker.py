@@ -33,6 +33,7 @@ class Wanted:
     Args:
         traces: those at hand, by mask.
         version: changes with the traces.
+        answered: the masks whose answers are there, or will not come.
         segmentation: the prompt's segments.
         view: which attention.
         layer: 0-based.
@@ -43,6 +44,7 @@ class Wanted:
 
     traces: Mapping[MaskKind, Trace]
     version: Hashable
+    answered: frozenset[MaskKind]
     segmentation: Segmentation
     view: View
     layer: int
@@ -212,6 +214,7 @@ def pattern(wanted: Wanted, view: View, side: int = PICTURE) -> Pattern:
         shown.tokens[:length],
         with_response(wanted.segmentation, length),
         shown.prompt_length,
+        answered=wanted.answered >= (set(wanted.traces) if view == "difference" else {view}),
     )
 
 

@@ -30,6 +30,7 @@ class Pattern:
         tokens: text of the positions.
         segmentation: their segments.
         prompt_length: how many of them are the prompt's.
+        answered: False while the answer is still to come, which adds positions.
     """
 
     view: View
@@ -39,6 +40,7 @@ class Pattern:
     tokens: tuple[str, ...]
     segmentation: Segmentation
     prompt_length: int
+    answered: bool = True
 
     @property
     def array(self) -> np.ndarray:

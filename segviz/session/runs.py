@@ -71,11 +71,17 @@ class Runs:
         self._answered: set[MaskKind] = set()
         self._revision = 0
         self._begun = False
+        self._running = False
         self._weights: Hashable = None
         self.traces: dict[MaskKind, Trace] = {}
         self.settled = True
         """Whether they belong together: one is not a prefill while the other has an answer."""
         self.worker = Worker(lock, on_idle=partial(notice, "busy", value=False))
+
+    @property
+    def answered(self) -> frozenset[MaskKind]:
+        """The masks whose answers are there, or are not on their way."""
+        return frozenset(self._answered if self._running else KINDS)
 
     @property
     def done(self) -> bool:
@@ -89,6 +95,7 @@ class Runs:
         with self._lock:
             self._revision += 1
             self._begun = False
+            self._running = max_new_tokens > 0
             self._notice("error", "")
             self._notice("busy", value=True)
             missing: list[MaskKind] = [kind for kind in KINDS if kind not in self._answered]
@@ -238,9 +245,8 @@ class Runs:
                 if kind not in self._answered:
                     # Before a run has begun, the tokens are those of an earlier one.
                     self._notice(f"{kind}_state", (state, note, self._begun))
-            if not self.settled:
-                self.settled = True
-                self._notice("traces", None)
+            self.settled, self._running = True, False
+            self._notice("traces", None)
 
 
 def answer_of(trace: Trace) -> Answer:

@@ -486,6 +486,7 @@ class Session(SessionState):
             return Wanted(
                 traces=dict(self._runs.traces),
                 version=self.version,
+                answered=self._runs.answered,
                 segmentation=self.prompt.segmentation,
                 view=cast("View", self.view),
                 layer=self.layer,
