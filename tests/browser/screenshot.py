@@ -1,6 +1,6 @@
-"""The README's picture, taken of the explorer in a real JupyterLab.
+"""The README's pictures, taken of the explorer in a real JupyterLab.
 
-In ``tests/``: ``python -m browser.screenshot ../assets/explorer.png [--dark]``
+In ``tests/``: ``python -m browser.screenshot ../assets/explorer.png [--dark] [--panels heads]``
 """
 
 from __future__ import annotations
@@ -21,14 +21,14 @@ import segviz as sv
 session = sv.explore(sv.load(), sv.examples["chain"], layer=1, head=3, max_new_tokens=4)"""
 
 
-def take(target: Path, *, dark: bool, width: int, edit: bool) -> None:
+def take(target: Path, *, dark: bool, width: int, edit: bool, panels: list[str], part: str) -> None:
     """Run the cell, make an edit if asked for, and save the explorer's picture."""
     with tempfile.TemporaryDirectory() as folder, sync_playwright() as playwright:
         server = LabServer(Path(folder))
         browser = playwright.chromium.launch(executable_path=tools.find(*BROWSERS), args=ARGUMENTS)
         try:
             context = browser.new_context(
-                viewport={"width": width, "height": 1300}, device_scale_factor=1.5
+                viewport={"width": width, "height": 2400}, device_scale_factor=1.5
             )
             lab = NotebookPage(context.new_page(), server)
             lab.open(server.write("explorer.ipynb", [CELL]))
@@ -38,14 +38,16 @@ def take(target: Path, *, dark: bool, width: int, edit: bool) -> None:
                     "'apputils:change-theme', {theme: 'JupyterLab Dark'})"
                 )
             lab.run_all(wait_for=".sv-explorer .sv-attention .sv-plot")
-            lab.wait_kernel("not session.busy")
+            lab.run_code(f"session.panels = {panels!r}")
+            lab.run_code("session.wait()")
             explorer = lab.page.locator(".sv-explorer").first
             if edit:
                 drag(lab.page, handle_point(explorer, 1), token_point(explorer, 25))
                 lab.wait_kernel("not session.busy")
+                lab.run_code("session.wait()")
             lab.page.mouse.move(0, 0)
             settle(lab.page)
-            explorer.screenshot(path=target)
+            lab.page.locator(part).first.screenshot(path=target)
         finally:
             browser.close()
             server.stop()
@@ -57,5 +59,14 @@ if __name__ == "__main__":
     parser.add_argument("--dark", action="store_true")
     parser.add_argument("--edit", action="store_true", help="drag a boundary first")
     parser.add_argument("--width", type=int, default=1500)
+    parser.add_argument("--panels", nargs="*", default=["heads"], help="what is unfolded")
+    parser.add_argument("--part", default=".sv-explorer", help="a selector")
     options = parser.parse_args()
-    take(options.target, dark=options.dark, width=options.width, edit=options.edit)
+    take(
+        options.target,
+        dark=options.dark,
+        width=options.width,
+        edit=options.edit,
+        panels=options.panels,
+        part=options.part,
+    )
