@@ -77,7 +77,7 @@ def open_session(path: str | Path, model: Model) -> Session:
     <segviz...ExplorerView object at ...>
 
     The runs are made again, by ``model``. A warning names what cannot be kept: a setting that it
-    cannot take (a layer it does not have) stays as in a new session, and edits of the segments are
+    cannot take (a layer it does not have) is left out, and edits of the segments are
     lost where the prompt has other tokens than before, of another model or a template that prints
     the date.
 

@@ -12,6 +12,7 @@ from segviz.receipt import HeadCheck
 from segviz.session.looks import Contrast, Flows, LayerLook, Look, Parting, Pattern
 from segviz.tiles import PICTURE, ArrayTiles
 from segviz.trace import with_response
+from segviz.widgets.attention_parts import head_name
 from segviz.widgets.segmented import segment_dicts
 
 if TYPE_CHECKING:
@@ -31,15 +32,6 @@ _VIEWS = {
     "segment": "segment mask",
     "difference": "segment minus causal",
 }
-
-
-def head_name(layer: int, head: int | str) -> str:
-    """What is looked at, for headings.
-
-    >>> head_name(3, 5), head_name(3, "mean")
-    ('Layer 3, head 5', 'Layer 3, mean of heads')
-    """
-    return f"Layer {layer}, " + (f"{head} of heads" if isinstance(head, str) else f"head {head}")
 
 
 def show(view: ExplorerView, look: Look) -> None:

@@ -23,6 +23,15 @@ LIMIT = 980_000
 """Cells of a picture or a tile at most: a byte each, and no message is over 1 MB."""
 
 
+def head_name(layer: int, head: int | str) -> str:
+    """What is looked at, for headings.
+
+    >>> head_name(3, 5), head_name(3, "mean")
+    ('Layer 3, head 5', 'Layer 3, mean of heads')
+    """
+    return f"Layer {layer}, " + (f"{head} of heads" if isinstance(head, str) else f"head {head}")
+
+
 class WithoutFirst:
     """Tiles in which the first key is masked: an attention sink drowns everything else.
 

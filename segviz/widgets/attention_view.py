@@ -103,7 +103,7 @@ class AttentionView(SegmentedView):
             traits: such as ``scale="log"``.
         """
         view = cls(None, trace.tokens, trace.segmentation, trace.prompt_length, **traits)
-        title = f"{_named(layer, head)}: {trace.mask_kind} mask"
+        title = f"{parts.head_name(layer, head)}: {trace.mask_kind} mask"
         view.show(parts.at_hand(trace.tiles(layer, head)), title=title)
         return view
 
@@ -128,7 +128,7 @@ class AttentionView(SegmentedView):
         length = tiles.shape[1]
         whole = cut(shown.segmentation, length)
         view = cls(None, shown.tokens[:length], whole, shown.prompt_length, **traits)
-        title = f"{_named(layer, head)}: segment minus causal"
+        title = f"{parts.head_name(layer, head)}: segment minus causal"
         view.show(parts.at_hand(tiles), kind="diverging", title=title)
         return view
 
@@ -324,7 +324,3 @@ class AttentionView(SegmentedView):
         from segviz.widgets.drawing.matrices import attention_png  # noqa: PLC0415 - matplotlib is slow to load
 
         return attention_png(self)
-
-
-def _named(layer: int, head: Head) -> str:
-    return f"Layer {layer}, " + (f"{head} of heads" if isinstance(head, str) else f"head {head}")
