@@ -17,7 +17,8 @@ from segviz.widgets.answer_view import AnswerView
 from segviz.widgets.attention_view import AttentionView
 from segviz.widgets.base import View
 from segviz.widgets.compare_view import CompareView
-from segviz.widgets.head_grid import HeadGrid, checked_index, checked_kv_heads
+from segviz.widgets.head_choice import HeadChoice
+from segviz.widgets.head_grid import HeadGrid
 from segviz.widgets.mask_view import MaskView
 from segviz.widgets.prompt_view import PromptView
 from segviz.widgets.receipt_view import ReceiptView
@@ -33,7 +34,7 @@ _STYLES = (
 )  # fmt: skip
 
 
-class ExplorerView(View):
+class ExplorerView(HeadChoice):
     """All views as one widget; a drag in the strip reaches mask and attention inside the page.
 
     >>> from segviz.segments import Segment
@@ -66,13 +67,6 @@ class ExplorerView(View):
     receipt = anywidget.WidgetTrait().tag(sync=True)
     grid = anywidget.WidgetTrait().tag(sync=True)
     compare = anywidget.WidgetTrait().tag(sync=True)
-    layer = traitlets.Int(0, help="The chosen layer, 0-based.").tag(sync=True)
-    head = traitlets.Int(0, help="The chosen query head, 0-based.").tag(sync=True)
-    layers = traitlets.Int(1, min=1, help="Number of layers.").tag(sync=True)
-    heads = traitlets.Int(1, min=1, help="Number of query heads per layer.").tag(sync=True)
-    kv_heads = traitlets.Int(
-        None, allow_none=True, help="Number of KV heads per layer; None: as many as query heads."
-    ).tag(sync=True)
     view = traitlets.Enum(
         ["causal", "segment", "difference"], "segment", help="Which attention is shown."
     ).tag(sync=True)
@@ -209,18 +203,6 @@ class ExplorerView(View):
         from segviz.widgets.drawing.explorer import explorer_png  # noqa: PLC0415 - matplotlib is slow to load
 
         return explorer_png(self)
-
-    @traitlets.validate("kv_heads")
-    def _valid_kv_heads(self, proposal: Mapping[str, Any]) -> int | None:
-        return checked_kv_heads(proposal["value"], self.heads)
-
-    @traitlets.validate("layer")
-    def _valid_layer(self, proposal: Mapping[str, Any]) -> int:
-        return checked_index(proposal["value"], self.layers, "layer")
-
-    @traitlets.validate("head")
-    def _valid_head(self, proposal: Mapping[str, Any]) -> int:
-        return checked_index(proposal["value"], self.heads, "head")
 
     def _follow_strip(self, _change: object) -> None:
         with self._following:

@@ -10,7 +10,7 @@ import numpy as np
 import traitlets
 
 from segviz.widgets import assets, scale
-from segviz.widgets.base import View
+from segviz.widgets.head_choice import HeadChoice
 
 if TYPE_CHECKING:
     from segviz.comparison import Comparison
@@ -40,7 +40,7 @@ class Row:
     revision: int
 
 
-class HeadGrid(View):
+class HeadGrid(HeadChoice):
     """All layers × heads as thumbnails: sort them, colour them, choose one.
 
     >>> grid = HeadGrid(layers=2, heads=4, kv_heads=2)
@@ -67,13 +67,6 @@ class HeadGrid(View):
     _esm = assets.script("head_grid.js")
     _css: ClassVar[Any] = assets.style("base.css", "controls.css", "head_grid.css")
 
-    layers = traitlets.Int(1, min=1, help="Number of layers.").tag(sync=True)
-    heads = traitlets.Int(1, min=1, help="Number of query heads per layer.").tag(sync=True)
-    kv_heads = traitlets.Int(
-        None, allow_none=True, help="Number of KV heads per layer; None: as many as query heads."
-    ).tag(sync=True)
-    layer = traitlets.Int(0, help="The chosen head's layer, 0-based.").tag(sync=True)
-    head = traitlets.Int(0, help="The chosen query head, 0-based.").tag(sync=True)
     sort = traitlets.Enum(
         (_LAYERS, *SUMMARIES), _LAYERS, help="Layer by layer, or heads by a summary, highest first."
     ).tag(sync=True)
@@ -95,18 +88,6 @@ class HeadGrid(View):
         self.on_visible: list[Callable[[int, int], object]] = []
         """Called with the first and the last layer in sight."""
         super().__init__(layers=layers, heads=heads, kv_heads=kv_heads, **kwargs)
-
-    @traitlets.validate("layer")
-    def _valid_layer(self, proposal: Mapping[str, Any]) -> int:
-        return checked_index(proposal["value"], self.layers, "layer")
-
-    @traitlets.validate("head")
-    def _valid_head(self, proposal: Mapping[str, Any]) -> int:
-        return checked_index(proposal["value"], self.heads, "head")
-
-    @traitlets.validate("kv_heads")
-    def _valid_kv_heads(self, proposal: Mapping[str, Any]) -> int | None:
-        return checked_kv_heads(proposal["value"], self.heads)
 
     @traitlets.observe("layers", "heads")
     def _on_another_model(self, _change: object) -> None:
@@ -304,34 +285,3 @@ def colors(kind: scale.Kind) -> np.ndarray:
     if kind == "sequential":
         return scale.table(kind)[1 + np.round(np.arange(256) * (254 / 255)).astype(int)]
     return scale.table(kind)[np.maximum(np.arange(256), 1)]
-
-
-def checked_index(value: int, count: int, name: str) -> int:
-    """A layer or head that is there.
-
-    >>> checked_index(1, 4, "head")
-    1
-
-    Raises:
-        traitlets.TraitError: it is not.
-    """
-    if not 0 <= value < count:
-        raise traitlets.TraitError(f"{name} is {value}; allowed are 0 to {count - 1}")
-    return value
-
-
-def checked_kv_heads(count: int | None, heads: int) -> int | None:
-    """A number of KV heads among which the query heads can be shared out.
-
-    >>> checked_kv_heads(2, heads=6)
-    2
-
-    Raises:
-        traitlets.TraitError: one that does not divide ``heads``.
-    """
-    if count is not None and (count < 1 or heads % count):
-        raise traitlets.TraitError(
-            f"kv_heads is {count}; it has to divide the number of query heads, {heads}: give a "
-            "divisor, or None where every head has keys and values of its own"
-        )
-    return count
