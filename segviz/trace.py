@@ -235,6 +235,25 @@ class Trace:
         """
         return np.exp(self.likely.of_generated(self.token_ids, self.prompt_length))
 
+    def alternatives(self, k: int = 10) -> list[list[tuple[str, float]]]:
+        """The most likely tokens in place of each generated one.
+
+        >>> import segviz as sv
+        >>> trace = sv.load().trace(sv.examples["chain"], max_new_tokens=4)
+        >>> [likely[0][0] for likely in trace.alternatives()]
+        [' Lena', '<|end|>']
+
+        Args:
+            k: how many at most; a trace keeps 64, or the whole of a smaller vocabulary.
+
+        Returns:
+            for each generated token (token, probability), the most likely first.
+        """
+        k = min(k, self.likely.token_ids.shape[1])
+        # What a position generates is expected by the one before it.
+        expecting = range(self.prompt_length - 1, len(self.tokens) - 1)
+        return [self.next_tokens(position, k) for position in expecting]
+
     def flow(self, layer: int | None = None, head: int | None = None) -> np.ndarray:
         """Mean attention mass from query segment to key segment.
 

@@ -251,11 +251,9 @@ class Runs:
 
 def answer_of(trace: Trace) -> Answer:
     """The finished answer of a trace, with how likely its tokens were."""
-    generated = range(trace.prompt_length, len(trace.tokens))
-    count = min(LIKELY, trace.likely.token_ids.shape[1])
     return Answer(
         trace.tokens[trace.prompt_length :],
         "done",
-        probabilities=tuple(float(p) for p in trace.token_probabilities()),
-        top=tuple(tuple(trace.next_tokens(at - 1, count)) for at in generated),
+        probabilities=tuple(trace.token_probabilities().tolist()),
+        top=tuple(map(tuple, trace.alternatives(LIKELY))),
     )

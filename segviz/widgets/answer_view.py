@@ -101,15 +101,12 @@ class AnswerView(View):
         return view
 
     def _take(self, trace: Trace) -> None:
-        generated = range(trace.prompt_length, len(trace.tokens))
-        ranks = min(LIKELIEST, trace.likely.token_ids.shape[1])
         self.set(
             trace.mask_kind,
             trace.tokens[trace.prompt_length :],
             state="done",
-            probabilities=[float(value) for value in trace.token_probabilities()],
-            # What a position generates is expected by the one before it.
-            top=[trace.next_tokens(position - 1, ranks) for position in generated],
+            probabilities=trace.token_probabilities().tolist(),
+            top=trace.alternatives(LIKELIEST),
         )
 
     @traitlets.validate("causal", "segment")

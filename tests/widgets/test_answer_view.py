@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from functools import partial
 from io import BytesIO
 from pathlib import Path
 from types import SimpleNamespace
@@ -12,6 +13,7 @@ import pytest
 from PIL import Image
 from traitlets import TraitError
 
+from segviz.trace import Trace
 from segviz.widgets.answer_view import AnswerView
 from segviz.widgets.base import View
 from segviz.widgets.drawing import answer as drawing
@@ -169,7 +171,7 @@ def test_a_callback_that_fails_is_shown():
 
 def trace(kind: str, tokens: list[str], *, untuned: bool = False) -> SimpleNamespace:
     """The face of a trace: two tokens of prompt, then the answer."""
-    return SimpleNamespace(
+    made = SimpleNamespace(
         mask_kind=kind,
         tokens=("a", "b", *tokens),
         prompt_length=2,
@@ -178,6 +180,8 @@ def trace(kind: str, tokens: list[str], *, untuned: bool = False) -> SimpleNames
         token_probabilities=lambda: np.full(len(tokens), 0.5, np.float32),
         next_tokens=lambda position, k: [(f"after {position}", 1 / (1 + i)) for i in range(k)],
     )
+    made.alternatives = partial(Trace.alternatives, made)
+    return made
 
 
 def test_of_a_trace():
