@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 import tools
 
+from segviz.session import Session
 from segviz.widgets import View
 
 from .lab import LabServer, NotebookPage
@@ -78,14 +79,24 @@ def complaints() -> Iterator[Complaints]:
 
 @pytest.fixture
 def static_page(browser: Any, complaints: Complaints, tmp_path: Path) -> Iterator[Any]:
-    """Opens a view's static page from a file: ``static_page(view, width=1000, dark=False)``."""
+    """Opens a static page from a file: ``static_page(view, width=1000, dark=False)``.
+
+    Of a view, or of a session; further options go to its ``to_html``.
+    """
     contexts = []
 
-    def show(view: View, *, width: int = 1000, dark: bool = False) -> Any:
+    def show(
+        shown: View | Session,
+        *,
+        width: int = 1000,
+        height: int = 1000,
+        dark: bool = False,
+        **options: Any,
+    ) -> Any:
         path = tmp_path / f"page-{len(contexts)}.html"
-        path.write_text(view.to_html(), encoding="utf-8")
+        path.write_text(shown.to_html(**options), encoding="utf-8")
         context = browser.new_context(
-            viewport={"width": width, "height": 1000},
+            viewport={"width": width, "height": height},
             color_scheme="dark" if dark else "light",
             offline=True,
         )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pathlib import Path
+from functools import partial
 
 import numpy as np
 import pytest
@@ -31,25 +31,9 @@ def session():
 
 
 @pytest.fixture
-def opened(browser, complaints, tmp_path):
+def opened(static_page):
     """Opens a session's page from a file, offline."""
-    contexts = []
-
-    def open_page(session: Session, **options):
-        path = Path(tmp_path) / "page.html"
-        session.to_html(path, **options)
-        context = browser.new_context(viewport={"width": 1300, "height": 1800}, offline=True)
-        contexts.append(context)
-        page = context.new_page()
-        complaints.watch(page)
-        page.goto(path.as_uri())
-        page.wait_for_selector("#segviz[data-state='shown']")
-        settle(page)
-        return page
-
-    yield open_page
-    for context in contexts:
-        context.close()
+    return partial(static_page, width=1300, height=1800)
 
 
 def largest_cell(session: Session, layer: int, head: int) -> tuple[int, int]:
