@@ -10,12 +10,17 @@ import re
 import unicodedata
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import pairwise
+from typing import Literal, get_args
 
 import numpy as np
 
 from segviz.labels import is_special
 from segviz.segments import Segmentation
 from segviz.tiles import ArrayTiles, Tiles, pooled
+
+Merge = Literal["tokens", "words", "segments"]
+"""What a row and a column of a pattern is."""
+MERGES: tuple[Merge, ...] = get_args(Merge)
 
 _PIECE = re.compile(r"\[(\d+)/\d+\]$")
 # Thai, Lao, Burmese, Khmer, Japanese and Chinese put no space between words; and their punctuation.
@@ -63,6 +68,31 @@ def segment_starts(segmentation: Segmentation) -> np.ndarray:
         int ``[segment]``, ascending, the first 0.
     """
     return np.array([segment.start for segment in segmentation.segments], dtype=int)
+
+
+def group_starts(
+    merge: Merge, shape: tuple[int, int], tokens: Sequence[str], segmentation: Segmentation | None
+) -> tuple[np.ndarray, np.ndarray] | None:
+    """First positions of the words or segments, of the rows and of the columns.
+
+    >>> rows, columns = group_starts("words", (3, 4), ["A", "nna", " fol", "lows"], None)
+    >>> rows.tolist(), columns.tolist()
+    ([1, 2], [0, 2])
+
+    Returns:
+        positions of the rows and of the columns, both counted in keys: fewer queries than keys are
+        the last ones. None where there is nothing to merge, or what there is goes with another
+        pattern.
+    """
+    keys = shape[1]
+    if merge == "segments" and segmentation is not None and segmentation.length == keys:
+        columns = segment_starts(segmentation)
+    elif merge == "words" and len(tokens) == keys:
+        columns = word_starts(tokens, segmentation.boundaries if segmentation else ())
+    else:
+        return None
+    offset = max(0, keys - shape[0])
+    return np.concatenate([[offset], columns[columns > offset]]), columns
 
 
 def merged(

@@ -67,6 +67,15 @@ def labels(tokens: Iterable[str]) -> list[str]:
     return [readable(token) for token in tokens]
 
 
+def head_name(layer: int, head: int | str) -> str:
+    """What is looked at, for headings.
+
+    >>> head_name(3, 5), head_name(3, "mean")
+    ('Layer 3, head 5', 'Layer 3, mean of heads')
+    """
+    return f"Layer {layer}, " + (f"{head} of heads" if isinstance(head, str) else f"head {head}")
+
+
 def _visible(core: str) -> str:
     shown = [_shown(character) for character in core]
     if unicodedata.category(core[0]).startswith("M"):

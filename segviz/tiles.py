@@ -106,6 +106,32 @@ class RememberedTiles:
         return self._tiles.tile(rows, columns, factor)
 
 
+class WithoutFirst:
+    """Tiles in which the first key is masked: an attention sink drowns everything else.
+
+    >>> tiles = WithoutFirst(ArrayTiles(np.array([[0.9, 0.1]])))
+    >>> tiles.tile(slice(0, 1), slice(0, 2))[1].tolist()
+    [[False, True]]
+    """
+
+    def __init__(self, tiles: Tiles) -> None:
+        self._tiles = tiles
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """Number of queries and of keys."""
+        return self._tiles.shape
+
+    def tile(self, rows: slice, columns: slice, factor: int = 1) -> tuple[np.ndarray, np.ndarray]:
+        """As in :class:`segviz.tiles.Tiles`."""
+        if columns.start:
+            return self._tiles.tile(rows, columns, factor)
+        values, visible = self._tiles.tile(rows, columns)
+        visible = visible.copy()
+        visible[:, 0] = False
+        return pooled(values, visible, factor)
+
+
 def factor_for(shape: tuple[int, int], side: int) -> int:
     """How many cells on a side become one, for at most ``side`` of these.
 

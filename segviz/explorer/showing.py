@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from segviz.labels import head_name
 from segviz.prompts import PRESETS
 from segviz.receipt import HeadCheck
 from segviz.session.looks import Contrast, Flows, LayerLook, Look, Parting, Pattern
 from segviz.tiles import PICTURE, ArrayTiles
 from segviz.trace import with_response
-from segviz.widgets.attention_parts import head_name
 from segviz.widgets.segmented import segment_dicts
 
 if TYPE_CHECKING:

@@ -4,59 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal, get_args
 
 import numpy as np
 
-from segviz.grouping import MergedTiles, merged, segment_starts, word_starts
-from segviz.segments import Segmentation
-from segviz.tiles import PICTURE, ArrayTiles, Tiles, factor_for, pooled
+from segviz.grouping import MergedTiles, merged, word_starts
+from segviz.tiles import PICTURE, ArrayTiles, Tiles, factor_for
 from segviz.widgets.scale import Kind
-
-Merge = Literal["tokens", "words", "segments"]
-MERGES: tuple[Merge, ...] = get_args(Merge)
 
 WHOLE = PICTURE
 """Positions up to which the page gets every cell; it then merges and zooms by itself."""
 
 LIMIT = 980_000
 """Cells of a picture or a tile at most: a byte each, and no message is over 1 MB."""
-
-
-def head_name(layer: int, head: int | str) -> str:
-    """What is looked at, for headings.
-
-    >>> head_name(3, 5), head_name(3, "mean")
-    ('Layer 3, head 5', 'Layer 3, mean of heads')
-    """
-    return f"Layer {layer}, " + (f"{head} of heads" if isinstance(head, str) else f"head {head}")
-
-
-class WithoutFirst:
-    """Tiles in which the first key is masked: an attention sink drowns everything else.
-
-    >>> from segviz.tiles import ArrayTiles
-    >>> tiles = WithoutFirst(ArrayTiles(np.array([[0.9, 0.1]])))
-    >>> tiles.tile(slice(0, 1), slice(0, 2))[1].tolist()
-    [[False, True]]
-    """
-
-    def __init__(self, tiles: Tiles) -> None:
-        self._tiles = tiles
-
-    @property
-    def shape(self) -> tuple[int, int]:
-        """Number of queries and of keys."""
-        return self._tiles.shape
-
-    def tile(self, rows: slice, columns: slice, factor: int = 1) -> tuple[np.ndarray, np.ndarray]:
-        """As in :class:`segviz.tiles.Tiles`."""
-        if columns.start:
-            return self._tiles.tile(rows, columns, factor)
-        values, visible = self._tiles.tile(rows, columns)
-        visible = visible.copy()
-        visible[:, 0] = False
-        return pooled(values, visible, factor)
 
 
 @dataclass(frozen=True, eq=False)
@@ -116,6 +75,7 @@ def tiles_of(array: np.ndarray | Tiles, mask: np.ndarray | None = None) -> Tiles
 def at_hand(tiles: Tiles) -> Tiles:
     """What is small enough is read once, so that every question about it is answered at once.
 
+    >>> from segviz.tiles import WithoutFirst
     >>> at_hand(WithoutFirst(ArrayTiles(np.eye(2)))).array.tolist()
     [[0.0, 0.0], [0.0, 1.0]]
     """
@@ -152,31 +112,6 @@ def overview(tiles: Tiles) -> tuple[np.ndarray, np.ndarray, int]:
         if np.count_nonzero(visible) <= LIMIT:
             return values, visible, factor
         factor += 1
-
-
-def group_starts(
-    merge: Merge, shape: tuple[int, int], tokens: Sequence[str], segmentation: Segmentation | None
-) -> tuple[np.ndarray, np.ndarray] | None:
-    """First positions of the words or segments, of the rows and of the columns.
-
-    >>> rows, columns = group_starts("words", (3, 4), ["A", "nna", " fol", "lows"], None)
-    >>> rows.tolist(), columns.tolist()
-    ([1, 2], [0, 2])
-
-    Returns:
-        positions of the rows and of the columns, both counted in keys: fewer queries than keys are
-        the last ones. None where there is nothing to merge, or what there is goes with another
-        pattern.
-    """
-    keys = shape[1]
-    if merge == "segments" and segmentation is not None and segmentation.length == keys:
-        columns = segment_starts(segmentation)
-    elif merge == "words" and len(tokens) == keys:
-        columns = word_starts(tokens, segmentation.boundaries if segmentation else ())
-    else:
-        return None
-    offset = max(0, keys - shape[0])
-    return np.concatenate([[offset], columns[columns > offset]]), columns
 
 
 def words(tokens: Sequence[str], keys: int) -> list[int] | None:

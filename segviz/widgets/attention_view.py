@@ -9,11 +9,13 @@ from typing import TYPE_CHECKING, Any, ClassVar, Self
 import numpy as np
 import traitlets
 
+from segviz.grouping import MERGES, Merge, group_starts
+from segviz.labels import head_name
 from segviz.segments import Segmentation
-from segviz.tiles import Tiles
+from segviz.tiles import Tiles, WithoutFirst
 from segviz.widgets import assets
 from segviz.widgets import attention_parts as parts
-from segviz.widgets.attention_parts import MERGES, Merge, Shown
+from segviz.widgets.attention_parts import Shown
 from segviz.widgets.compare_parts import cut
 from segviz.widgets.mask_view import checked_prompt_length
 from segviz.widgets.scale import KINDS, SCALES, Encoded, Kind, Scale, fine, packed, shaded, table
@@ -103,7 +105,7 @@ class AttentionView(SegmentedView):
             traits: such as ``scale="log"``.
         """
         view = cls(None, trace.tokens, trace.segmentation, trace.prompt_length, **traits)
-        title = f"{parts.head_name(layer, head)}: {trace.mask_kind} mask"
+        title = f"{head_name(layer, head)}: {trace.mask_kind} mask"
         view.show(parts.at_hand(trace.tiles(layer, head)), title=title)
         return view
 
@@ -128,7 +130,7 @@ class AttentionView(SegmentedView):
         length = tiles.shape[1]
         whole = cut(shown.segmentation, length)
         view = cls(None, shown.tokens[:length], whole, shown.prompt_length, **traits)
-        title = f"{parts.head_name(layer, head)}: segment minus causal"
+        title = f"{head_name(layer, head)}: segment minus causal"
         view.show(parts.at_hand(tiles), kind="diverging", title=title)
         return view
 
@@ -254,10 +256,10 @@ class AttentionView(SegmentedView):
             self._draw(shown.tiles, shown.kind, shown.title, shown.maximum)
 
     def _starts(self, tiles: Tiles) -> tuple[np.ndarray, np.ndarray] | None:
-        return parts.group_starts(self.merge, tiles.shape, self.tokens, self.segmentation)
+        return group_starts(self.merge, tiles.shape, self.tokens, self.segmentation)
 
     def _chosen(self, tiles: Tiles) -> Tiles:
-        return parts.WithoutFirst(tiles) if self.hide_first else tiles
+        return WithoutFirst(tiles) if self.hide_first else tiles
 
     @contextmanager
     def _holding(self) -> Iterator[None]:

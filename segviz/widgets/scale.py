@@ -10,22 +10,26 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cache
-from typing import Literal, get_args
 
 import numpy as np
 
-Kind = Literal["sequential", "diverging"]
-KINDS: tuple[Kind, ...] = get_args(Kind)
-Scale = Literal["sqrt", "linear", "log", "clipped"]
-SCALES: tuple[Scale, ...] = get_args(Scale)
-DECADES = 4
-"""Powers of ten that the logarithmic scale spans."""
-CLIP = 99
-"""The percentile at which the clipped scale ends."""
-COLORMAPS: dict[Kind, str] = {"sequential": "viridis", "diverging": "coolwarm"}
+from segviz.palette import COLORMAPS, KINDS, Kind
+from segviz.scales import SCALES, Scale, limit_of, magnitudes, shares
+
+__all__ = [
+    "KINDS",
+    "MASKED",
+    "SCALES",
+    "Encoded",
+    "Kind",
+    "Scale",
+    "fine",
+    "packed",
+    "shaded",
+    "table",
+]
+
 MASKED = 0
-ROUNDING = 1e-4
-"""A difference below this is drawn as none: two runs never round alike."""
 _ZERO = {"sequential": 1, "diverging": 128}
 
 
@@ -65,7 +69,7 @@ def fine(
     Returns:
         uint8 ``[query, key]`` and the maximum.
     """
-    magnitude = _magnitude(values, kind)
+    magnitude = magnitudes(values, kind)
     if maximum is None:
         maximum = float(magnitude.max(initial=0.0, where=visible))
     root = np.sqrt(np.sqrt(np.minimum(magnitude / (maximum or 1.0), 1.0)))
@@ -124,31 +128,19 @@ def shaded(
     Returns:
         uint8 ``[query, key]``, and the value of the last colour (a share if normalised).
     """
-    magnitude = np.where(visible, _magnitude(values, kind), np.float32(0))
-    limit = float(magnitude.max(initial=0.0)) if maximum is None else maximum
+    magnitude = np.where(visible, magnitudes(values, kind), np.float32(0))
+    limit = limit_of(magnitude, visible, "linear") if maximum is None else maximum
     if normalize:
         peaks = magnitude.max(axis=1, keepdims=True)
         magnitude, limit = magnitude / np.where(peaks > 0, peaks, 1.0), 1.0
     if scale == "clipped" and visible.any():
-        # One of the numbers, as in the page, and none between two of them.
-        limit = float(np.percentile(magnitude[visible], CLIP, method="inverted_cdf")) or limit
-    share = np.minimum(magnitude / (limit or 1.0), 1.0)
-    if scale == "sqrt":
-        share = np.sqrt(share)
-    elif scale == "log":
-        share = np.maximum(0.0, 1 + np.log10(np.maximum(share, 1e-9)) / DECADES)
+        limit = limit_of(magnitude, visible, scale) or limit
+    share = shares(magnitude, limit, scale)
     span = 254 if kind == "sequential" else 127
     signed = share if kind == "sequential" else np.copysign(share, values)
     data = (_ZERO[kind] + np.rint(span * signed)).astype(np.uint8)
     data[~visible] = MASKED
     return data, limit
-
-
-def _magnitude(values: np.ndarray, kind: Kind) -> np.ndarray:
-    magnitude = np.abs(values, dtype=np.float32)
-    if kind == "diverging":
-        magnitude[magnitude < ROUNDING] = 0
-    return magnitude
 
 
 @cache

@@ -281,7 +281,7 @@ class TestControls:
         assert bars[0][0] == "0"
         assert bars[1][0] == f"−{bars[1][-1]}"
         assert page.get_by_text("attention probability, one scale for both masks").is_visible()
-        assert page.get_by_text("blue less, red more").is_visible()
+        assert page.get_by_text("purple less, orange more").is_visible()
 
     def test_keyboard(self, live_page):
         live = live_page(view_of())

@@ -5,9 +5,10 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from segviz import palette
 from segviz.masks import segment_mask
 from segviz.segments import Segment, Segmentation
-from segviz.widgets import AttentionView, MaskView, palette
+from segviz.widgets import AttentionView, MaskView
 from segviz.widgets.scale import table
 
 from .actions import cell_color, cell_colors, hover_cell

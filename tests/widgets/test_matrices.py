@@ -9,11 +9,12 @@ import pytest
 from traitlets import TraitError
 
 import segviz as sv
+from segviz.grouping import group_starts
 from segviz.masks import segment_mask
 from segviz.segments import Segment, Segmentation
 from segviz.tiles import ArrayTiles
 from segviz.widgets import View
-from segviz.widgets.attention_parts import group_starts, mean_row, overview
+from segviz.widgets.attention_parts import mean_row, overview
 from segviz.widgets.attention_view import AttentionView
 from segviz.widgets.mask_view import MaskView
 from segviz.widgets.scale import fine, packed, shaded, table

@@ -14,10 +14,12 @@ import numpy as np
 import pytest
 import tools
 
+from segviz import palette
+from segviz.grouping import MERGES
 from segviz.masks import causal_mask, segment_mask
+from segviz.scales import DECADES
 from segviz.segments import Segment, Segmentation
-from segviz.widgets import AttentionView, assets, palette, scale
-from segviz.widgets.attention_parts import MERGES
+from segviz.widgets import AttentionView, assets, scale
 
 HERE = Path(__file__).parent
 STATIC = HERE.parents[1] / "segviz" / "widgets" / "static"
@@ -167,7 +169,7 @@ def shares(data: np.ndarray, kind: str, look: str) -> np.ndarray:
     """What bytes of a picture stand for, as shares of the end of its scale."""
     part = (data - 1.0) / 254 if kind == "sequential" else (data - 128.0) / 127
     size = np.abs(part)
-    share = {"sqrt": size**2, "log": np.where(size > 0, 10 ** (scale.DECADES * (size - 1)), 0)}
+    share = {"sqrt": size**2, "log": np.where(size > 0, 10 ** (DECADES * (size - 1)), 0)}
     return np.sign(part) * share.get(look, size)
 
 

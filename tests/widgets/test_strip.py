@@ -12,8 +12,9 @@ from PIL import Image
 from traitlets import TraitError
 
 import segviz as sv
+from segviz import palette
 from segviz.segments import Segment, Segmentation
-from segviz.widgets import TokenStrip, palette
+from segviz.widgets import TokenStrip
 from segviz.widgets.segmented import segment_dicts
 
 TOKENS = ["<s>", "Anna", " follows", " Ben", "."]

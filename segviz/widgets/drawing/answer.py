@@ -10,8 +10,8 @@ from matplotlib.axes import Axes
 from matplotlib.patches import Rectangle
 
 from segviz.labels import is_special, readable
+from segviz.palette import INK, MUTED
 from segviz.widgets.drawing import canvas
-from segviz.widgets.palette import INK, MUTED
 
 if TYPE_CHECKING:
     from segviz.widgets.answer_view import AnswerView

@@ -12,7 +12,7 @@ from matplotlib.colors import to_rgb
 from matplotlib.figure import Figure
 from PIL import Image
 
-from segviz.widgets.palette import SEGMENTS
+from segviz.palette import SEGMENTS
 
 Dicts = Sequence[Mapping[str, Any]]
 DPI = 110

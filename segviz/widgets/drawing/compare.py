@@ -8,11 +8,12 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from segviz.palette import CAUSAL, COLORMAPS, DECODE, INK, MUTED, SEGMENTS
+from segviz.scales import SCALE_NAMES
 from segviz.widgets.compare_parts import NAMES
 from segviz.widgets.drawing import canvas
 from segviz.widgets.drawing.canvas import Dicts
 from segviz.widgets.drawing.matrices import draw_attention
-from segviz.widgets.palette import CAUSAL, DECODE, INK, MUTED, SEGMENTS
 
 if TYPE_CHECKING:
     from segviz.widgets.compare_view import CompareView
@@ -20,7 +21,6 @@ if TYPE_CHECKING:
 
 _WIDTH = 9.2
 _PATTERNS, _PARTING = 3.3, 2.7
-_SCALES = {"sqrt": "square root", "linear": "linear", "log": "logarithmic"}
 _LEAST = 0.005  # less reads as 0.00
 _NUMBERS = 8  # segments for whose numbers there is room
 
@@ -72,8 +72,8 @@ def compare_png(view: CompareView) -> bytes:
 def _colors_note(pictures: list[Encoded], *, hidden: bool, look: Scale) -> str:
     """What the colours of the patterns are."""
     both, change = pictures[0].maximum, pictures[2].maximum
-    note = f"probability 0 to {both:.3g}, change −{change:.3g} (blue) to {change:.3g} (red)"
-    return f"{note}, {_SCALES[look]} scale{', first token hidden' if hidden else ''}"
+    note = f"probability 0 to {both:.3g}, change −{change:.3g} (purple) to {change:.3g} (orange)"
+    return f"{note}, {SCALE_NAMES[look]} scale{', first token hidden' if hidden else ''}"
 
 
 def _row(figure: Figure, top: float, tall: float, count: int, height: float) -> list[Axes]:
@@ -92,7 +92,7 @@ def _draw_flows(boxes: list[Axes], flows: tuple[np.ndarray, np.ndarray], names: 
     pictures = [
         (causal, "Blues", 0.0, 1.8),
         (segment, "Blues", 0.0, 1.8),
-        (change, "coolwarm", -1.6 * largest, 1.6 * largest),
+        (change, COLORMAPS["diverging"], -1.6 * largest, 1.6 * largest),
     ]
     for axes, (values, colors, low, high), name in zip(boxes, pictures, NAMES, strict=True):
         axes.imshow(values, cmap=colors, vmin=low, vmax=high, aspect="auto")

@@ -6,12 +6,12 @@ from typing import TYPE_CHECKING
 
 from matplotlib.axes import Axes
 
+from segviz.palette import INK
 from segviz.widgets.drawing import canvas
 from segviz.widgets.drawing.answer import draw_answers
 from segviz.widgets.drawing.heads import draw_heads, plan_heads
 from segviz.widgets.drawing.matrices import draw_attention, draw_bar, draw_mask
 from segviz.widgets.drawing.strip import draw_strip, strip_height
-from segviz.widgets.palette import INK
 
 if TYPE_CHECKING:
     from segviz.widgets.explorer_view import ExplorerView

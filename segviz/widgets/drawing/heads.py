@@ -9,9 +9,9 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.colors import LinearSegmentedColormap, to_rgb
 
+from segviz.palette import DECODE, INK, MUTED
 from segviz.widgets.drawing import canvas
 from segviz.widgets.head_grid import SUMMARIES, colors
-from segviz.widgets.palette import DECODE, INK, MUTED
 
 if TYPE_CHECKING:
     from segviz.widgets.head_grid import HeadGrid

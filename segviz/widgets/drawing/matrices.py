@@ -10,21 +10,16 @@ from matplotlib.colors import to_rgb
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch, Rectangle
 
+from segviz.palette import CAUSAL, DECODE, INK, MUTED
+from segviz.scales import DECADES, SCALE_NAMES
 from segviz.segments import Segmentation
 from segviz.widgets import scale
 from segviz.widgets.drawing import canvas
 from segviz.widgets.drawing.canvas import Dicts
-from segviz.widgets.palette import CAUSAL, DECODE, INK, MUTED
 
 if TYPE_CHECKING:
     from segviz.widgets.attention_view import AttentionView
 
-_SCALES = {
-    "sqrt": "square root",
-    "linear": "linear",
-    "log": "logarithmic",
-    "clipped": "clipped at the 99th percentile",
-}
 _BAR = 15  # pixels: how thick the segments beside a matrix are
 _PIXELS = 1000  # of a mask's picture on a side: more cells are sampled
 
@@ -114,7 +109,7 @@ def draw_bar(axes: Axes, encoded: scale.Encoded, view: AttentionView) -> None:
     axes.imshow(scale.table(encoded.kind)[None, 1:], aspect="auto")
     axes.set_yticks([])
     end = f"{100 * encoded.maximum:.3g} %" if view.normalize else f"{encoded.maximum:.3g}"
-    least = encoded.maximum / 10**scale.DECADES
+    least = encoded.maximum / 10**DECADES
     least = f"{100 * least:.2g} %" if view.normalize else f"{least:.2g}"
     last = f"≥ {end}" if view.scale == "clipped" else end
     if encoded.kind == "diverging":
@@ -125,7 +120,7 @@ def draw_bar(axes: Axes, encoded: scale.Encoded, view: AttentionView) -> None:
     axes.tick_params(labelsize=7, colors=MUTED, length=2)
     for side in axes.spines.values():
         side.set_visible(False)
-    notes = [f"{_SCALES[view.scale]} scale"]
+    notes = [f"{SCALE_NAMES[view.scale]} scale"]
     if view.normalize:
         notes.append("of each row's largest")
     if view.merge != "tokens":

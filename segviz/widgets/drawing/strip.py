@@ -9,9 +9,9 @@ from matplotlib.axes import Axes
 from matplotlib.patches import Rectangle
 
 from segviz.labels import is_special, readable
+from segviz.palette import INK, MUTED
 from segviz.widgets.drawing import canvas
 from segviz.widgets.drawing.canvas import Dicts
-from segviz.widgets.palette import INK, MUTED
 
 _CHARACTERS = 112
 _LINE = 0.42

@@ -54,7 +54,7 @@ export function makeMatrices(scope, model, parent, el, onChange) {
   const boxes = [node("div", "sv-compare-bar"), node("div", "sv-compare-bar")];
   const bars = [
     makeNamedBar(boxes[0], "attention probability, one scale for both masks"),
-    makeNamedBar(boxes[1], "change of the probability: blue less, red more"),
+    makeNamedBar(boxes[1], "change of the probability: purple less, orange more"),
   ];
   const decode = makeKey(boxes[0]);
   grid.append(...boxes);
