@@ -213,6 +213,22 @@ Segment(start=2, stop=9, name='user', attention='bidirectional')))
             (*self.segments, Segment(self.length, self.length + length, name, attention))
         )
 
+    def cut(self, length: int) -> Segmentation:
+        """The segments of the first ``length`` positions.
+
+        >>> whole = Segmentation([Segment(0, 4, "user"), Segment(4, 9, "response")])
+        >>> [(segment.name, segment.stop) for segment in whole.cut(5).segments]
+        [('user', 4), ('response', 5)]
+
+        Raises:
+            ValueError: a length of 0 or less.
+        """
+        return Segmentation(
+            replace(segment, stop=min(segment.stop, length))
+            for segment in self.segments
+            if segment.start < length
+        )
+
     def to_dict(self) -> dict[str, Any]:
         """Plain lists and dicts, for JSON; the way back is :meth:`from_dict`."""
         return {

@@ -88,6 +88,7 @@ LAYERS = {
         "session",
         "widgets",
     },
+    "charts": {"segments", "masks", "tiles", "labels", "palette", "scales", "grouping"},
     "lab": set(),
     "cli": {"lab"},
 }

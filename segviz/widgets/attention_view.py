@@ -16,7 +16,6 @@ from segviz.tiles import Tiles, WithoutFirst
 from segviz.widgets import assets
 from segviz.widgets import attention_parts as parts
 from segviz.widgets.attention_parts import Shown
-from segviz.widgets.compare_parts import cut
 from segviz.widgets.mask_view import checked_prompt_length
 from segviz.widgets.scale import KINDS, SCALES, Encoded, Kind, Scale, fine, packed, shaded, table
 from segviz.widgets.segmented import SegmentedView, segment_dicts
@@ -128,7 +127,7 @@ class AttentionView(SegmentedView):
         """
         tiles, shown = comparison.tiles(layer, head), comparison.segment
         length = tiles.shape[1]
-        whole = cut(shown.segmentation, length)
+        whole = shown.segmentation.cut(length)
         view = cls(None, shown.tokens[:length], whole, shown.prompt_length, **traits)
         title = f"{head_name(layer, head)}: segment minus causal"
         view.show(parts.at_hand(tiles), kind="diverging", title=title)

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from segviz.labels import is_special, readable
-from segviz.segments import Segmentation
 from segviz.tiles import PANEL, ArrayTiles, Tiles, factor_for
 from segviz.widgets import scale
 from segviz.widgets.attention_parts import LIMIT, cell_value
@@ -183,21 +182,6 @@ class Patterns:
 
 def _tiles(array: np.ndarray | Tiles) -> Tiles:
     return ArrayTiles(array) if isinstance(array, np.ndarray) else array
-
-
-def cut(segmentation: Segmentation, length: int) -> Segmentation:
-    """The segments of the first ``length`` positions.
-
-    >>> from segviz.segments import Segment
-    >>> whole = Segmentation([Segment(0, 4, "user"), Segment(4, 9, "response")])
-    >>> [(part.name, part.stop) for part in cut(whole, 5).segments]
-    [('user', 4), ('response', 5)]
-    """
-    return Segmentation(
-        replace(part, stop=min(part.stop, length))
-        for part in segmentation.segments
-        if part.start < length
-    )
 
 
 def shared_flows(flows: Mapping[str, Flow], names: Sequence[str]) -> dict[str, Flow]:

@@ -19,7 +19,6 @@ from segviz.widgets.compare_parts import (
     Flow,
     Likely,
     Patterns,
-    cut,
     likely_rows,
     shared_flows,
 )
@@ -307,7 +306,7 @@ class CompareView(SegmentedView):
         if tokens is not None:
             traits["tokens"] = list(tokens)[:length]
         if segmentation is not None:
-            traits["segmentation"] = cut(segmentation, length)
+            traits["segmentation"] = segmentation.cut(length)
             traits["prompt_length"] = prompt_length
         covered = traits.get("segmentation") or self.segmentation
         if covered is not None and covered.length != length:

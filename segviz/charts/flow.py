@@ -1,0 +1,95 @@
+"""Flow: how much attention the segments give to each other."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from segviz.palette import Kind
+
+if TYPE_CHECKING:
+    from segviz.comparison import Comparison
+    from segviz.trace import Trace
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class Flows:
+    """Mean attention mass from query segment to key segment, one or three matrices.
+
+    Args:
+        titles: of each matrix.
+        values: of each float32 ``[query segment, key segment]``; NaN where nothing is visible.
+        kinds: of each ``"sequential"`` or ``"diverging"``.
+        names: of the segments.
+        what: which layer and head, in words.
+    """
+
+    titles: tuple[str, ...]
+    values: tuple[np.ndarray, ...]
+    kinds: tuple[Kind, ...]
+    names: tuple[str, ...]
+    what: str
+
+
+def flow(of: Trace | Comparison, layer: int | None = None, head: int | None = None) -> Flows:
+    """The flow of a run; of a comparison the flows under both masks, and the difference.
+
+    >>> import segviz as sv
+    >>> chart = flow(sv.load().trace(sv.examples["chain"]), layer=1)
+    >>> chart.names, chart.values[0].shape
+    (('bos', 'system', 'user', 'assistant'), (4, 4))
+
+    Args:
+        of: a trace or a comparison.
+        layer: one layer, or None for the mean over all.
+        head: one query head, or None for the mean over all.
+
+    Raises:
+        IndexError: no such layer or head.
+    """
+    if not hasattr(of, "segment"):
+        trace: Trace = of  # type: ignore[reportAssignmentType]
+        title = f"{trace.mask_kind} mask"
+        values = _seen(trace, trace.flow(layer, head))
+        return Flows((title,), (values,), ("sequential",), _names(trace), _what(trace, layer, head))
+    both: tuple[Trace, Trace] = (of.causal, of.segment)  # type: ignore[reportAttributeAccessIssue]
+    # One of the runs may lack the response: over the segments that both have.
+    shared = min(len(trace.segmentation.segments) for trace in both)
+    causal, segment = (_shared(_seen(trace, trace.flow(layer, head)), shared) for trace in both)
+    change = np.nan_to_num(segment) - np.nan_to_num(causal)
+    change[np.isnan(segment) & np.isnan(causal)] = np.nan
+    return Flows(
+        ("causal mask", "segment mask", "segment minus causal"),
+        (causal, segment, change),
+        ("sequential", "sequential", "diverging"),
+        _names(of.segment)[:shared],  # type: ignore[reportAttributeAccessIssue]
+        _what(both[1], layer, head),
+    )
+
+
+def _shared(values: np.ndarray, count: int) -> np.ndarray:
+    return values[:count, :count]
+
+
+def _seen(trace: Trace, flow: np.ndarray) -> np.ndarray:
+    """The flow with NaN where no query of the segment sees any key of the other."""
+    stops = np.array([segment.stop for segment in trace.segmentation.segments])
+    starts = np.array([segment.start for segment in trace.segmentation.segments])
+    # Spans grow from query to query, so that of the last one reaches furthest.
+    furthest = np.max(
+        [trace.key_spans(layer)[stops - 1, 1] for layer in range(len(trace.layers))], axis=0
+    )
+    return np.where(starts[None, :] < furthest[:, None], flow, np.float32(np.nan))
+
+
+def _names(trace: Trace) -> tuple[str, ...]:
+    return tuple(segment.name for segment in trace.segmentation.segments)
+
+
+def _what(trace: Trace, layer: int | None, head: int | None) -> str:
+    if layer is None and head is None:
+        return "mean over all heads"
+    at = "all layers" if layer is None else f"layer {range(len(trace.layers))[layer]}"
+    return f"{at}, " + ("mean of heads" if head is None else f"head {range(trace.heads)[head]}")
