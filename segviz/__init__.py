@@ -14,6 +14,7 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from segviz import bertviz, figures, plots
     from segviz.comparison import Comparison, compare
     from segviz.explorer import explore, open_session
     from segviz.loading import load
@@ -46,6 +47,8 @@ _HOME = {
     "segment_mask": "segviz.masks",
 }
 
+_MODULES = ("bertviz", "figures", "plots")
+
 __all__ = [
     "Comparison",
     "Model",
@@ -66,6 +69,8 @@ __all__ = [
 
 
 def __getattr__(name: str) -> Any:
+    if name in _MODULES:
+        return importlib.import_module(f"segviz.{name}")
     if name not in _HOME:
         raise AttributeError(f"module 'segviz' has no attribute {name!r}")
     value = getattr(importlib.import_module(_HOME[name]), name)
@@ -74,4 +79,4 @@ def __getattr__(name: str) -> Any:
 
 
 def __dir__() -> list[str]:
-    return sorted({*globals(), *_HOME})
+    return sorted({*globals(), *_HOME, *_MODULES})

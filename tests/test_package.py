@@ -66,7 +66,24 @@ LAYERS = {
         "grouping",
         "receipt",
     },
+    "figures": {
+        "segments",
+        "masks",
+        "files",
+        "labels",
+        "palette",
+        "scales",
+        "grouping",
+        "tiles",
+        "trace",
+        "comparison",
+        "prompts",
+        "charts",
+    },
+    "plots": {"labels", "palette", "scales", "grouping", "charts"},
+    "bertviz": {"files", "labels", "segments", "patterns"},
     "session": {
+        "figures",
         "files",
         "segments",
         "prompts",
@@ -90,7 +107,7 @@ LAYERS = {
     },
     "charts": {"segments", "masks", "tiles", "labels", "palette", "scales", "grouping"},
     "lab": set(),
-    "cli": {"lab"},
+    "cli": {"labels", "lab", "figures"},
 }
 
 
