@@ -58,12 +58,15 @@ __all__ = [
     "Segmentation",
     "Session",
     "Trace",
+    "bertviz",
     "causal_mask",
     "compare",
     "examples",
     "explore",
+    "figures",
     "load",
     "open_session",
+    "plots",
     "segment_mask",
 ]
 

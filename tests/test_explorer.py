@@ -15,8 +15,9 @@ from transformers import AutoModelForCausalLM
 
 import segviz as sv
 from segviz.explorer import explorer_view
+from segviz.labels import UNTUNED
 from segviz.session import Session
-from segviz.widgets import UNTUNED, View
+from segviz.widgets import View
 
 CHAT = [
     {"role": "system", "content": "Anna follows Ben. Ben follows Carl."},

@@ -60,12 +60,16 @@ class Heatmaps:
         scale: how a number becomes a colour.
         limit: where the colours end, in all panels.
         clipped: whether numbers beyond the limit are shown, in the last colour.
+        title: what several panels have in common; empty for a single one.
+        first_hidden: whether the first token is left out.
     """
 
     panels: tuple[tuple[Heatmap, ...], ...]
     scale: Scale
     limit: float
     clipped: bool
+    title: str = ""
+    first_hidden: bool = False
 
 
 def attention(
@@ -111,7 +115,8 @@ def attention(
         ]
         for number in layers
     ]
-    return _sharing(panels, look or Look())
+    title = "" if one else f"{trace.mask_kind} mask".capitalize()
+    return _sharing(panels, look or Look(), title)
 
 
 def comparison(
@@ -140,7 +145,9 @@ def comparison(
         _read(one.tiles(layer, head), compared.segment, segmentation, title, look, side, kind)
         for one, title, kind in zip(three, titles, kinds, strict=True)
     ]
-    return _sharing([panels], look)
+    named = range(len(compared.segment.layers))[layer]
+    which = _head_number(head, compared.segment.heads)
+    return _sharing([panels], look, head_name(named, which))
 
 
 def _read(
@@ -191,14 +198,16 @@ def _groups(edges: np.ndarray, part: slice) -> slice:
     return slice(first, int(np.searchsorted(edges, part.stop)))
 
 
-def _sharing(panels: Sequence[Sequence[Heatmap]], look: Look) -> Heatmaps:
+def _sharing(panels: Sequence[Sequence[Heatmap]], look: Look, title: str) -> Heatmaps:
     every = [panel for row in panels for panel in row]
     sizes = [magnitudes(np.nan_to_num(panel.values), panel.kind) for panel in every]
     magnitude = np.concatenate([size.ravel() for size in sizes])
     visible = np.concatenate([np.isfinite(panel.values).ravel() for panel in every])
     limit = look.limit or limit_of(magnitude, visible, look.scale) or 1.0
     clipped = bool((magnitude[visible] > limit).any())
-    return Heatmaps(tuple(map(tuple, panels)), look.scale, float(limit), clipped)
+    return Heatmaps(
+        tuple(map(tuple, panels)), look.scale, float(limit), clipped, title, look.hide_first
+    )
 
 
 def _several(given: Any, what: str) -> list[Any]:

@@ -9,9 +9,11 @@ from typing import TYPE_CHECKING, Any, cast
 import traitlets
 
 from segviz.explorer import showing
+from segviz.explorer.exporting import exported
 from segviz.explorer.linking import link_traits
 from segviz.explorer.page import SessionFront
-from segviz.widgets import UNTUNED, ExplorerView
+from segviz.labels import UNTUNED
+from segviz.widgets import ExplorerView
 
 if TYPE_CHECKING:
     from segviz.session import Session
@@ -108,6 +110,7 @@ class _Links:
         view.answer.on_run(session.run)
         view.answer.on_stop(session.stop)
         view.on_stop.append(session.stop)
+        view.on_export.append(partial(exported, session))
         view.on_pick.append(lambda mask, index: session.pin_answer(cast("MaskKind", mask), index))
         self._follow(self._show_error, "error", "look_error")
         self._follow(self._show_status, "busy", "stage", "error", "segment_answer")

@@ -19,6 +19,7 @@ from segviz.prompts import Prompt, carried, presets
 from segviz.sampling import checked_settings, options_of, settings_of
 from segviz.segments import Segmentation
 from segviz.session import file
+from segviz.session.figure import figure_of
 from segviz.session.looker import Wanted
 from segviz.session.looking import Looking
 from segviz.session.looks import LayerLook, Look
@@ -27,6 +28,8 @@ from segviz.session.state import SessionState
 from segviz.trace import MaskKind, Trace
 
 if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
     from segviz.model import Messages, Model
     from segviz.patterns import Head
     from segviz.session.looks import View
@@ -275,6 +278,29 @@ class Session(SessionState):
         No weights and no traces: opened again, the session runs again.
         """
         file.write(Path(path), self)
+
+    def figure(self, kind: str = "attention", **options: Any) -> Figure:
+        """A figure for a paper of what is shown now; see :mod:`segviz.figures`.
+
+        >>> import segviz as sv
+        >>> session = sv.Session(sv.load(), sv.examples["chain"], max_new_tokens=4)
+        >>> session.layer, session.scale = 1, "log"
+        >>> figure = session.figure(width="text")  # figure.savefig("attention.pdf")
+
+        Layer, head, view, scale, merging, hidden first token and pinned query are those of the
+        explorer.
+
+        Args:
+            kind: ``"attention"``, ``"comparison"``, ``"mask"``, ``"heads"``, ``"flow"``,
+                ``"tokens"`` or ``"arcs"``.
+            options: arguments of that kind of figure, in place of what is shown.
+
+        Raises:
+            ValueError: no such kind.
+            TypeError: an argument that the kind does not take.
+            RuntimeError: the run failed or was stopped.
+        """
+        return figure_of(self, kind, options)
 
     def snapshot(self) -> None:
         """Leave a static picture of the explorer in the notebook, which shows on GitHub, too.

@@ -6,7 +6,6 @@ They take arrays and traits and never touch a model.
 from segviz.widgets.answer_view import AnswerView
 from segviz.widgets.attention_view import AttentionView
 from segviz.widgets.base import View
-from segviz.widgets.compare_parts import UNTUNED
 from segviz.widgets.compare_view import CompareView
 from segviz.widgets.explorer_view import ExplorerView
 from segviz.widgets.head_grid import HeadGrid
@@ -16,7 +15,6 @@ from segviz.widgets.receipt_view import ReceiptView
 from segviz.widgets.token_strip import TokenStrip
 
 __all__ = [
-    "UNTUNED",
     "AnswerView",
     "AttentionView",
     "CompareView",

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal, get_args
 
 import traitlets
 
+from segviz.labels import UNTUNED
 from segviz.sampling import DEFAULTS, checked_settings
 from segviz.widgets import assets
 from segviz.widgets.answer_parts import (
@@ -18,7 +19,6 @@ from segviz.widgets.answer_parts import (
     likely_message,
 )
 from segviz.widgets.base import View
-from segviz.widgets.compare_parts import UNTUNED
 
 if TYPE_CHECKING:
     from segviz.comparison import Comparison

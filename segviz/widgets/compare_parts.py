@@ -17,11 +17,6 @@ FLOWS = ("head", "layer", "model")
 Flow = tuple[np.ndarray, np.ndarray]
 Likely = Sequence[tuple[str, float]]
 
-UNTUNED = (
-    "untuned: these weights were never tuned for segment masks, so what they do under one is off "
-    "their training distribution"
-)
-
 SIDE = PANEL
 """Cells on a side of each of the three pictures; larger patterns are pooled to that. Even where
 nothing is masked, a message with all three is below 1 MB."""

@@ -8,14 +8,13 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import numpy as np
 import traitlets
 
-from segviz.labels import readable
+from segviz.labels import UNTUNED, readable
 from segviz.segments import Segmentation
 from segviz.tiles import Tiles
 from segviz.widgets import assets, scale
 from segviz.widgets.compare_parts import (
     FLOWS,
     LOOKS,
-    UNTUNED,
     Flow,
     Likely,
     Patterns,

@@ -98,6 +98,8 @@ class ExplorerView(HeadChoice):
         """Called when “Stop” is pressed."""
         self.on_pick: list[Callable[[str, int], object]] = []
         """Called with the mask and the index of a generated token that is clicked."""
+        self.on_export: list[Callable[[str, str, str], tuple[str, bytes]]] = []
+        """Called with a figure's kind, format and width; the file and its name go to the page."""
         self.on_close: list[Callable[[], object]] = []
         """Called when the widget is closed."""
         super().__init__(
@@ -186,6 +188,17 @@ class ExplorerView(HeadChoice):
         elif kind == "pick":
             for pick in list(self.on_pick):
                 pick(str(content["mask"]), int(content["index"]))
+        elif kind == "export":
+            for make in list(self.on_export):
+                self._export(make, *(str(content[key]) for key in ("figure", "format", "width")))
+
+    def _export(self, make: Callable[[str, str, str], tuple[str, bytes]], *asked: str) -> None:
+        name, data = "", b""
+        try:
+            name, data = make(*asked)
+        finally:
+            # The page waits for it, also for what could not be made; why not is shown as an error.
+            self.send({"kind": "exported", "name": name}, [data])
 
     def close(self) -> None:
         """Close this widget and the views it hosts."""

@@ -3,6 +3,7 @@
 import { mount, node, save, setText, tell } from "./common.js";
 import { button, fold } from "./controls.js";
 import { makeToolbar } from "./explorer_controls.js";
+import { makeExport } from "./explorer_export.js";
 import { linkEvents, linkSegments, linkStored } from "./explorer_links.js";
 
 /** @typedef {import("./common.js").Model} Model */
@@ -43,7 +44,8 @@ async function renderExplorer({ model, el, host, signal }) {
   const stop = button(scope, "■ Stop", "stop the run under way", () => tell(model, { kind: "stop" }));
   const toolbar = makeToolbar(scope, model, choose);
   const header = node("div", "sv-header");
-  header.append(title, toolbar.element, stop, status);
+  const saving = makeExport(scope, model);
+  header.append(title, toolbar.element, saving.opener, stop, status, saving.element);
   /** @type {Record<string, HTMLElement>} */
   const places = Object.fromEntries(
     PARTS.map((part) => [part, node("div", `sv-place sv-place-${part}`)]),

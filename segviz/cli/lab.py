@@ -1,32 +1,14 @@
-"""The command line: ``segviz lab``."""
+"""Lab: ``segviz lab`` on the command line."""
 
 from __future__ import annotations
 
 import argparse
-import sys
-from collections.abc import Sequence
 
-from segviz import __version__, lab
+from segviz import lab
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the command line; the exit code."""
-    parser = argparse.ArgumentParser(
-        prog="segviz",
-        description="See and touch segment-based attention masks on a live Llama or Qwen.",
-    )
-    parser.add_argument("--version", action="version", version=f"segviz {__version__}")
-    commands = parser.add_subparsers(title="commands", required=True, metavar="COMMAND")
-    _add_lab(commands)
-    options = parser.parse_args(arguments)
-    try:
-        return options.command(options)
-    except lab.LabError as error:
-        print(f"segviz: {error}", file=sys.stderr)
-        return 2
-
-
-def _add_lab(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+def add_to(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    """Add the command to the parser."""
     parser = commands.add_parser(
         "lab",
         help="open JupyterLab on a tutorial notebook",
@@ -47,7 +29,3 @@ def _port(text: str) -> int:
     if not (text.isdecimal() and 1 <= int(text) <= 65535):  # noqa: PLR2004 (the largest port)
         raise argparse.ArgumentTypeError(f"{text!r} is no port: a number from 1 to 65535")
     return int(text)
-
-
-if __name__ == "__main__":
-    sys.exit(main())

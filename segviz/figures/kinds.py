@@ -1,0 +1,338 @@
+"""Kinds: the figures one can make, each a function that takes a trace or a comparison.
+
+What they have in common:
+
+- ``scale``: how a number becomes a colour: ``"sqrt"``, ``"linear"``, ``"log"`` (four powers of ten)
+  or ``"clipped"`` (linear, the largest 1 % in the last colour); ``limit``: the number at which the
+  colours end, for figures that shall be compared; by default the largest one shown.
+- ``merge``: what a row and a column is: ``"tokens"``, ``"words"`` or ``"segments"``.
+- ``hide_first``: leave the first token out, which often takes most of the attention.
+- ``queries``, ``keys``: the part to show: a segment's name, or ``(start, stop)``, token positions.
+- ``highlight``: token positions to mark.
+- ``title``: in place of the usual one; ``""`` for none.
+- ``colors``: a matplotlib colormap, or its name.
+- ``width``: ``"column"`` (3.25 inches), ``"text"`` (6.75), ``"slide"`` (10), or inches.
+- ``style``: ``"paper"``, ``"slides"`` or ``"notebook"``; ``font_size`` in points, whatever the
+  width. What you have set in matplotlib's ``rcParams`` is respected and never changed.
+- ``ax``: matplotlib axes to draw into; the figure is then yours, its fonts and metadata, too.
+- ``recipe``: ``"full"``, or ``"no-text"`` to keep tokens and token ids out of the file's metadata.
+
+More than 1,024 tokens on a side are pooled: the largest of each block is shown, and the axis says
+so.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+from matplotlib.figure import Figure
+
+from segviz import charts
+from segviz.charts import Look, Part
+from segviz.figures.drawing.arcs import draw_arcs
+from segviz.figures.drawing.flow import draw_flow
+from segviz.figures.drawing.heatmaps import draw_heatmaps
+from segviz.figures.drawing.mask import draw_mask
+from segviz.figures.drawing.mosaic import draw_mosaic
+from segviz.figures.drawing.text import draw_text
+from segviz.figures.paper import Style
+from segviz.figures.recipes import Keep
+from segviz.figures.sheet import Sheet
+from segviz.grouping import Merge
+from segviz.scales import Scale
+
+if TYPE_CHECKING:
+    from segviz.comparison import Comparison
+    from segviz.patterns import Head
+    from segviz.segments import Segmentation
+    from segviz.trace import Trace
+
+
+def mask(
+    trace: Trace | Segmentation,
+    layer: int | None = None,
+    *,
+    queries: Part = None,
+    keys: Part = None,
+    highlight: Sequence[int] = (),
+    title: str | None = None,
+    width: str | float = "column",
+    style: Style = "paper",
+    font_size: float | None = None,
+    ax: Any = None,
+    recipe: Keep = "full",
+) -> Figure:
+    """The mask: what a causal mask shows, and in colour what each segment adds.
+
+    >>> import segviz as sv
+    >>> figure = sv.figures.mask(sv.load().trace(sv.examples["chain"]))
+    >>> float(figure.get_figwidth())
+    3.25
+
+    The rule is ``mask[q, k] = (k <= q) or (block[q] == block[k] != -1)`` (Katz et al., arXiv
+    2412.18487). For the other arguments see :mod:`segviz.figures.kinds`.
+
+    Args:
+        trace: the mask that was in force in a run, or that of a segmentation.
+        layer: which layer; None where all layers share one mask.
+
+    Raises:
+        ValueError: no layer is named where the layers differ (sliding windows).
+        IndexError: no such layer.
+    """
+    sheet = Sheet.of("mask", trace, dict(locals()))
+    chart = charts.mask(trace, layer, queries=queries, keys=keys, highlight=highlight)
+    with sheet.drawing():
+        return draw_mask(chart, sheet)
+
+
+def attention(
+    trace: Trace,
+    layer: int | Sequence[int],
+    head: Head | Sequence[Head],
+    *,
+    scale: Scale = "sqrt",
+    limit: float | None = None,
+    merge: Merge = "tokens",
+    hide_first: bool = False,
+    queries: Part = None,
+    keys: Part = None,
+    highlight: Sequence[int] = (),
+    title: str | None = None,
+    colors: Any = None,
+    width: str | float = "column",
+    style: Style = "paper",
+    font_size: float | None = None,
+    ax: Any = None,
+    recipe: Keep = "full",
+) -> Figure:
+    """The attention pattern of one head, or of several as a grid.
+
+    >>> import segviz as sv
+    >>> trace = sv.load().trace(sv.examples["chain"], max_new_tokens=4)
+    >>> figure = sv.figures.attention(trace, layer=1, head=0, queries="user")
+    >>> grid = sv.figures.attention(trace, layer=[0, 1], head=[0, 1, 2], width="text")
+
+    For the other arguments see :mod:`segviz.figures.kinds`.
+
+    Args:
+        trace: what a run left behind.
+        layer: 0-based, or negative from the last one; several become rows of the grid.
+        head: a query head, likewise, ``"mean"`` or ``"max"``; several become columns.
+
+    Raises:
+        IndexError: no such layer or head.
+    """
+    sheet = Sheet.of("attention", trace, dict(locals()))
+    look = Look(scale, limit, merge, hide_first, queries, keys, highlight)
+    chart = charts.attention(trace, layer, head, look)
+    with sheet.drawing():
+        return draw_heatmaps(chart, sheet)
+
+
+def comparison(
+    comparison: Comparison,
+    layer: int,
+    head: Head,
+    *,
+    scale: Scale = "sqrt",
+    limit: float | None = None,
+    merge: Merge = "tokens",
+    hide_first: bool = False,
+    queries: Part = None,
+    keys: Part = None,
+    highlight: Sequence[int] = (),
+    title: str | None = None,
+    colors: Any = None,
+    width: str | float = "text",
+    style: Style = "paper",
+    font_size: float | None = None,
+    ax: Any = None,
+    recipe: Keep = "full",
+) -> Figure:
+    """One head under the causal mask, under the segment mask, and the difference.
+
+    >>> import segviz as sv
+    >>> compared = sv.compare(sv.load(), sv.examples["chain"])
+    >>> figure = sv.figures.comparison(compared, layer=1, head=0)
+
+    The colours of all three end at the same number. For the other arguments see
+    :mod:`segviz.figures.kinds`; ``colors`` may be a pair, for attention and for differences.
+
+    Args:
+        comparison: both runs.
+        layer: 0-based, or negative from the last one.
+        head: a query head, likewise, or ``"mean"`` or ``"max"``.
+
+    Raises:
+        IndexError: no such layer or head.
+    """
+    sheet = Sheet.of("comparison", comparison, dict(locals()))
+    look = Look(scale, limit, merge, hide_first, queries, keys, highlight)
+    chart = charts.comparison(comparison, layer, head, look)
+    with sheet.drawing():
+        return draw_heatmaps(chart, sheet)
+
+
+def heads(
+    trace: Trace | Comparison,
+    layers: int | Sequence[int] | None = None,
+    *,
+    scale: Scale = "sqrt",
+    limit: float | None = None,
+    title: str | None = None,
+    colors: Any = None,
+    width: str | float = "column",
+    style: Style = "paper",
+    font_size: float | None = None,
+    ax: Any = None,
+    recipe: Keep = "full",
+) -> Figure:
+    """All heads of all layers in one mosaic, or the differences of all heads.
+
+    >>> import segviz as sv
+    >>> figure = sv.figures.heads(sv.load().trace(sv.examples["chain"]))
+
+    For the other arguments see :mod:`segviz.figures.kinds`.
+
+    Args:
+        trace: what a run left behind, or a comparison.
+        layers: which; None: all.
+
+    Raises:
+        IndexError: no such layer.
+    """
+    sheet = Sheet.of("heads", trace, dict(locals()))
+    chart = charts.heads(trace, layers, scale=scale, limit=limit)
+    with sheet.drawing():
+        return draw_mosaic(chart, sheet)
+
+
+def flow(
+    trace: Trace | Comparison,
+    layer: int | None = None,
+    head: int | None = None,
+    *,
+    title: str | None = None,
+    colors: Any = None,
+    width: str | float | None = None,
+    style: Style = "paper",
+    font_size: float | None = None,
+    ax: Any = None,
+    recipe: Keep = "full",
+) -> Figure:
+    """How much attention each segment gives to each, with numbers.
+
+    >>> import segviz as sv
+    >>> figure = sv.figures.flow(sv.load().trace(sv.examples["chain"]), layer=1)
+
+    A row sums to 1. Of a comparison there are three: causal, segment, segment minus causal. For
+    the other arguments see :mod:`segviz.figures.kinds`; the usual width is ``"column"``, that of a
+    comparison ``"text"``.
+
+    Args:
+        trace: what a run left behind, or a comparison.
+        layer: one layer; None: the mean over all.
+        head: one query head; None: the mean over all.
+
+    Raises:
+        IndexError: no such layer or head.
+    """
+    chart = charts.flow(trace, layer, head)
+    width = width or ("column" if len(chart.values) == 1 else "text")
+    arguments = {name: value for name, value in locals().items() if name != "chart"}
+    sheet = Sheet.of("flow", trace, arguments)
+    with sheet.drawing():
+        return draw_flow(chart, sheet)
+
+
+def tokens(
+    trace: Trace,
+    layer: int | None = None,
+    head: Head | None = None,
+    *,
+    query: int | None = None,
+    scale: Scale = "sqrt",
+    limit: float | None = None,
+    hide_first: bool = False,
+    keys: Part = None,
+    title: str | None = None,
+    colors: Any = None,
+    width: str | float = "text",
+    style: Style = "paper",
+    font_size: float | None = None,
+    ax: Any = None,
+    recipe: Keep = "full",
+) -> Figure:
+    """The text with its segments, shaded by what one token attends to.
+
+    >>> import segviz as sv
+    >>> trace = sv.load().trace(sv.examples["chain"], max_new_tokens=4)
+    >>> figure = sv.figures.tokens(trace, layer=2, head=0, hide_first=True)
+
+    For the other arguments see :mod:`segviz.figures.kinds`.
+
+    Args:
+        trace: what a run left behind.
+        layer: whose attention; None: the segments alone.
+        head: whose attention; None: the mean over the heads of the layer.
+        query: the token position that attends; None: the last one of the prompt, which expects the
+            first token of the answer.
+
+    Raises:
+        IndexError: no such layer, head or token position.
+        ValueError: a head or a query without a layer.
+    """
+    sheet = Sheet.of("tokens", trace, dict(locals()))
+    chart = charts.tokens(
+        trace, layer, head,
+        query=query, scale=scale, limit=limit, hide_first=hide_first, keys=keys,
+    )  # fmt: skip
+    with sheet.drawing():
+        return draw_text(chart, sheet)
+
+
+def arcs(
+    trace: Trace,
+    layer: int,
+    head: Head | Sequence[Head],
+    *,
+    least: float = 0.02,
+    limit: float | None = None,
+    merge: Merge = "tokens",
+    hide_first: bool = False,
+    queries: Part = None,
+    keys: Part = None,
+    highlight: Sequence[int] = (),
+    title: str | None = None,
+    width: str | float = "column",
+    style: Style = "paper",
+    font_size: float | None = None,
+    ax: Any = None,
+    recipe: Keep = "full",
+) -> Figure:
+    """Lines from each query to the keys it attends to, as in BertViz's head view.
+
+    >>> import segviz as sv
+    >>> trace = sv.load().trace(sv.examples["chain"])
+    >>> figure = sv.figures.arcs(trace, layer=1, head=[0, 3], hide_first=True)
+
+    A line's opacity is the probability over ``limit``. For the other arguments see
+    :mod:`segviz.figures.kinds`.
+
+    Args:
+        trace: what a run left behind.
+        layer: 0-based, or negative from the last one.
+        head: a query head, likewise, ``"mean"`` or ``"max"``; several get a colour each.
+        least: the probability from which a line is drawn. There are 2,000 lines at most, the
+            strongest; the figure says from which probability on.
+
+    Raises:
+        IndexError: no such layer or head.
+    """
+    sheet = Sheet.of("arcs", trace, dict(locals()))
+    look = Look("linear", limit, merge, hide_first, queries, keys, highlight)
+    chart = charts.arcs(trace, layer, head, look, least=least)
+    with sheet.drawing():
+        return draw_arcs(chart, sheet)
