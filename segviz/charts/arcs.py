@@ -49,6 +49,7 @@ class Arcs:
         columns: the keys.
         limit: the probability of a line of full strength.
         least: the probability from which lines are drawn.
+        first_hidden: whether the first token is left out of the keys.
     """
 
     title: str
@@ -58,6 +59,7 @@ class Arcs:
     columns: Axis
     limit: float
     least: float
+    first_hidden: bool = False
 
 
 def arcs(
@@ -98,7 +100,16 @@ def arcs(
         least = kept[0].value
     names = tuple(panel.title.split(", ", 1)[1].split(":", 1)[0] for panel in panels)
     title = panels[0].title if len(panels) == 1 else panels[0].title.split(", ", 1)[0]
-    return Arcs(title, names, tuple(kept), panels[0].rows, panels[0].columns, chart.limit, least)
+    return Arcs(
+        title,
+        names,
+        tuple(kept),
+        panels[0].rows,
+        panels[0].columns,
+        chart.limit,
+        least,
+        chart.first_hidden and panels[0].columns.starts[0] == 0,
+    )
 
 
 def _arcs(panel: Heatmap, number: int, least: float) -> list[Arc]:

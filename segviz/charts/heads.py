@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from segviz.charts.look import Look
 from segviz.palette import Kind
 from segviz.scales import Scale, limit_of
 
@@ -26,7 +27,7 @@ class Mosaic:
     Args:
         title: what it shows.
         values: float32 ``[layer, head, row, column]``, rounded to a 255th of the square root's
-            range (half of that for differences); masked cells are 0.
+            range (half of that for differences); NaN where nothing of a cell is visible.
         kind: ``"sequential"`` or ``"diverging"``.
         layers: the layers' numbers.
         kv_heads: number of KV heads of a layer; neighbouring query heads share one.
@@ -72,7 +73,9 @@ def heads(
 
     Raises:
         IndexError: no such layer.
+        ValueError: no layer at all, an unknown scale, or a limit that is no positive number.
     """
+    look = Look(scale, limit)
     compared = hasattr(of, "segment")
     trace: Trace = of.segment if compared else of  # type: ignore[reportAttributeAccessIssue]
     every = range(len(trace.layers))
@@ -88,8 +91,10 @@ def heads(
         values = np.copysign(share**2, share)
     else:
         values = (data / 255) ** 2
-    magnitude = np.abs(values)
-    end = limit or limit_of(magnitude, np.ones(values.shape, bool), scale) or 1.0
+    seen = np.stack([_visible(of.tiles(layer, 0).spans, size) for layer in chosen])
+    values = np.where(seen[:, None], values, np.float32(np.nan))
+    magnitude = np.abs(np.nan_to_num(values))
+    end = look.limit or limit_of(magnitude, np.isfinite(values), scale) or 1.0
     return Mosaic(
         title="segment minus causal" if compared else f"{trace.mask_kind} mask",
         values=values,
@@ -101,6 +106,22 @@ def heads(
         clipped=bool((magnitude > end).any()),
         tokens=length,
     )
+
+
+def _visible(spans: np.ndarray, size: int) -> np.ndarray:
+    """Which cells of a head's picture hold any cell of the mask, bool ``[row, column]``.
+
+    >>> _visible(np.array([[0, 1], [0, 2], [0, 3], [0, 4]]), 2).tolist()
+    [[True, False], [True, True]]
+
+    Args:
+        spans: int ``[query, 2]``, the mask as :func:`segviz.masks.key_spans`.
+        size: cells on a side, those of the thumbnails.
+    """
+    places, length = np.arange(size), len(spans)
+    starts, stops = places * length // size, -(-(places + 1) * length // size)
+    first, stop = spans[starts, 0], spans[stops - 1, 1]
+    return (starts < stop[:, None]) & (stops > first[:, None])
 
 
 def _layer(number: int, count: int) -> int:

@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 
 PROBABILITY = "attention probability"
 CHANGE = "change in probability"
+DIFFERENCE = "segment minus causal"
+SHARE = "share of the row's largest"
 
 
 @dataclass(frozen=True, eq=False, slots=True)
@@ -37,6 +39,7 @@ class Heatmap:
         kind: ``"sequential"`` (0 and up) or ``"diverging"`` (around 0).
         rows: the queries.
         columns: the keys.
+        normalized: whether each row is relative to its largest number.
     """
 
     title: str
@@ -44,10 +47,13 @@ class Heatmap:
     kind: Kind
     rows: Axis
     columns: Axis
+    normalized: bool = False
 
     @property
     def unit(self) -> str:
         """What the numbers are."""
+        if self.normalized:
+            return SHARE
         return PROBABILITY if self.kind == "sequential" else CHANGE
 
 
@@ -73,13 +79,13 @@ class Heatmaps:
 
 
 def attention(
-    trace: Trace,
+    of: Trace | Comparison,
     layer: int | Sequence[int],
     head: Head | Sequence[Head],
     look: Look | None = None,
     side: int = PICTURE,
 ) -> Heatmaps:
-    """Attention patterns of one or several heads.
+    """Attention patterns of one or several heads; of a comparison their differences.
 
     >>> import segviz as sv
     >>> trace = sv.load().trace(sv.examples["chain"])
@@ -88,7 +94,7 @@ def attention(
     [['Layer 0, head 2'], ['Layer 1, head 2']]
 
     Args:
-        trace: what a run left behind.
+        of: what a run left behind, or a comparison.
         layer: one or several; a row of panels each.
         head: one or several; a column of panels each.
         look: what of the patterns is shown.
@@ -100,23 +106,27 @@ def attention(
     """
     layers, heads = _several(layer, "layer"), _several(head, "head")
     one = len(layers) == len(heads) == 1
+    trace = run_of(of)
+    segmentation, what, kind = trace.segmentation, f"{trace.mask_kind} mask", "sequential"
+    if trace is not of:
+        shared: int = of.shared_length  # type: ignore[reportAttributeAccessIssue]
+        segmentation, what, kind = segmentation.cut(shared), DIFFERENCE, "diverging"
     panels = [
         [
             _read(
-                trace.tiles(number, which),
+                of.tiles(number, which),
                 trace,
-                trace.segmentation,
-                head_name(range(len(trace.layers))[number], _head_number(which, trace.heads))
-                + (f": {trace.mask_kind} mask" if one else ""),
+                segmentation,
+                _named(trace, number, which) + (f": {what}" if one else ""),
                 look or Look(),
                 side,
+                kind,
             )
             for which in heads
         ]
         for number in layers
     ]
-    title = "" if one else f"{trace.mask_kind} mask".capitalize()
-    return _sharing(panels, look or Look(), title)
+    return _sharing(panels, look or Look(), "" if one else what.capitalize())
 
 
 def comparison(
@@ -140,14 +150,17 @@ def comparison(
     segmentation = compared.segment.segmentation.cut(length)
     kinds: tuple[Kind, ...] = ("sequential", "sequential", "diverging")
     three = compared.causal, compared.segment, compared
-    titles = ("causal mask", "segment mask", "segment minus causal")
+    titles = ("causal mask", "segment mask", DIFFERENCE)
     panels = [
         _read(one.tiles(layer, head), compared.segment, segmentation, title, look, side, kind)
         for one, title, kind in zip(three, titles, kinds, strict=True)
     ]
-    named = range(len(compared.segment.layers))[layer]
-    which = _head_number(head, compared.segment.heads)
-    return _sharing([panels], look, head_name(named, which))
+    return _sharing([panels], look, _named(compared.segment, layer, head))
+
+
+def run_of(of: Trace | Comparison) -> Trace:
+    """A trace, or that of the segment mask."""
+    return getattr(of, "segment", of)  # type: ignore[reportReturnType]
 
 
 def _read(
@@ -188,8 +201,11 @@ def _read(
         )
         for part in (rows, columns)
     )
-    cells = np.where(visible, values, np.float32(np.nan))
-    return Heatmap(title, cells, kind, row_axis, column_axis)
+    if look.normalize:
+        peaks = np.abs(np.where(visible, values, 0)).max(axis=1, keepdims=True)
+        values = values / np.where(peaks > 0, peaks, 1)
+    cells = np.where(visible, values, np.float32(np.nan)).astype(np.float32)
+    return Heatmap(title, cells, kind, row_axis, column_axis, look.normalize)
 
 
 def _groups(edges: np.ndarray, part: slice) -> slice:
@@ -217,5 +233,7 @@ def _several(given: Any, what: str) -> list[Any]:
     return several
 
 
-def _head_number(head: Head, heads: int) -> Head:
-    return head if isinstance(head, str) else range(heads)[head]
+def _named(trace: Trace, layer: int, head: Head) -> str:
+    """Layer and head by their numbers, for headings."""
+    which = head if isinstance(head, str) else range(trace.heads)[head]
+    return head_name(range(len(trace.layers))[layer], which)

@@ -31,6 +31,7 @@ class Look:
         queries: which rows to show: a segment's name, or ``(start, stop)`` in token positions.
         keys: which columns, likewise.
         highlight: token positions to mark.
+        normalize: each row relative to the largest number shown in it.
 
     Raises:
         ValueError: an unknown scale or merge, or a limit that is no positive number.
@@ -44,6 +45,7 @@ class Look:
     queries: Part = None
     keys: Part = None
     highlight: Sequence[int] = ()
+    normalize: bool = False
 
     def __post_init__(self) -> None:
         _check_word("scale", self.scale, SCALES)

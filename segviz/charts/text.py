@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from segviz.charts.axis import Span
-from segviz.charts.look import Part, checked_position, positions
+from segviz.charts.look import Look, Part, checked_position, positions
 from segviz.labels import head_name, readable
 from segviz.scales import Scale, limit_of
 
@@ -75,8 +75,10 @@ def tokens(
 
     Raises:
         IndexError: no such layer, head or token position.
-        ValueError: a head or a query without a layer; a part that is not there.
+        ValueError: a head or a query without a layer; a part that is not there; an unknown scale,
+            or a limit that is no positive number.
     """
+    look = Look(scale, limit)
     part = positions(keys, trace.segmentation, "keys")
     spans = tuple(
         Span(
@@ -93,7 +95,8 @@ def tokens(
     values, at, title = shading
     end = 1.0
     if values is not None:
-        end = limit or limit_of(np.nan_to_num(values), np.isfinite(values), scale) or 1.0
+        seen = np.isfinite(values)
+        end = look.limit or limit_of(np.nan_to_num(values), seen, scale) or 1.0
     border = trace.prompt_length - part.start
     return Text(
         title=title,

@@ -6,7 +6,8 @@ What they have in common:
   or ``"clipped"`` (linear, the largest 1 % in the last colour); ``limit``: the number at which the
   colours end, for figures that shall be compared; by default the largest one shown.
 - ``merge``: what a row and a column is: ``"tokens"``, ``"words"`` or ``"segments"``.
-- ``hide_first``: leave the first token out, which often takes most of the attention.
+- ``hide_first``: leave the first token out, which often takes most of the attention;
+  ``normalize``: each row relative to the largest number shown in it.
 - ``queries``, ``keys``: the part to show: a segment's name, or ``(start, stop)``, token positions.
 - ``highlight``: token positions to mark.
 - ``title``: in place of the usual one; ``""`` for none.
@@ -16,6 +17,11 @@ What they have in common:
   width. What you have set in matplotlib's ``rcParams`` is respected and never changed.
 - ``ax``: matplotlib axes to draw into; the figure is then yours, its fonts and metadata, too.
 - ``recipe``: ``"full"``, or ``"no-text"`` to keep tokens and token ids out of the file's metadata.
+
+Every token has its label, without its leading space, where the text can be 5 points large (in
+proportion where ``font_size`` is another); elsewhere there are round token positions and the
+highlighted tokens. Names of segments that have no room are shortened, or else left out. Cells are
+square, so a page is no taller than 9 inches, one wider than 8 inches no taller than 0.6 of that.
 
 More than 1,024 tokens on a side are pooled: the largest of each block is shown, and the axis says
 so.
@@ -88,7 +94,7 @@ def mask(
 
 
 def attention(
-    trace: Trace,
+    trace: Trace | Comparison,
     layer: int | Sequence[int],
     head: Head | Sequence[Head],
     *,
@@ -96,6 +102,7 @@ def attention(
     limit: float | None = None,
     merge: Merge = "tokens",
     hide_first: bool = False,
+    normalize: bool = False,
     queries: Part = None,
     keys: Part = None,
     highlight: Sequence[int] = (),
@@ -117,7 +124,7 @@ def attention(
     For the other arguments see :mod:`segviz.figures.kinds`.
 
     Args:
-        trace: what a run left behind.
+        trace: what a run left behind, or a comparison: segment minus causal.
         layer: 0-based, or negative from the last one; several become rows of the grid.
         head: a query head, likewise, ``"mean"`` or ``"max"``; several become columns.
 
@@ -125,7 +132,7 @@ def attention(
         IndexError: no such layer or head.
     """
     sheet = Sheet.of("attention", trace, dict(locals()))
-    look = Look(scale, limit, merge, hide_first, queries, keys, highlight)
+    look = Look(scale, limit, merge, hide_first, queries, keys, highlight, normalize)
     chart = charts.attention(trace, layer, head, look)
     with sheet.drawing():
         return draw_heatmaps(chart, sheet)
@@ -140,6 +147,7 @@ def comparison(
     limit: float | None = None,
     merge: Merge = "tokens",
     hide_first: bool = False,
+    normalize: bool = False,
     queries: Part = None,
     keys: Part = None,
     highlight: Sequence[int] = (),
@@ -169,7 +177,7 @@ def comparison(
         IndexError: no such layer or head.
     """
     sheet = Sheet.of("comparison", comparison, dict(locals()))
-    look = Look(scale, limit, merge, hide_first, queries, keys, highlight)
+    look = Look(scale, limit, merge, hide_first, queries, keys, highlight, normalize)
     chart = charts.comparison(comparison, layer, head, look)
     with sheet.drawing():
         return draw_heatmaps(chart, sheet)

@@ -15,6 +15,7 @@ from segviz.plots.texts import escaped
 
 _TOP = 10
 """Pixels above the title."""
+_LIFTED = 0.7
 _BESIDE = 80
 """Pixels that token labels and margins take of the width, about."""
 
@@ -44,9 +45,11 @@ def add_heading(
         parts.append(f'<span style="{size}">{"  ".join(named)}</span>')
     if not parts:
         return
+    # Plotly moves several lines up by this much.
+    moved = _LIFTED * 1.15 * page.font if len(parts) > 1 else 0
     layout.title = {
         "text": "<br>".join(parts), "x": 0, "xref": "paper", "xanchor": "left",
-        "y": 1 - _TOP / layout.height, "yref": "container", "yanchor": "top",
+        "y": 1 - (_TOP + moved) / layout.height, "yref": "container", "yanchor": "top",
     }  # fmt: skip
 
 

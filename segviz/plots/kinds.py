@@ -8,7 +8,8 @@ that needs no network. What they have in common:
   or ``"clipped"`` (linear, the largest 1 % in the last colour); ``limit``: the number at which the
   colours end, for plots that shall be compared; by default the largest one shown.
 - ``merge``: what a row and a column is: ``"tokens"``, ``"words"`` or ``"segments"``.
-- ``hide_first``: leave the first token out, which often takes most of the attention.
+- ``hide_first``: leave the first token out, which often takes most of the attention;
+  ``normalize``: each row relative to the largest number shown in it.
 - ``queries``, ``keys``: the part to show: a segment's name, or ``(start, stop)``, token positions.
 - ``highlight``: token positions to mark.
 - ``title``: in place of the usual one; ``""`` for none.
@@ -86,7 +87,7 @@ def mask(
 
 
 def attention(
-    trace: Trace,
+    trace: Trace | Comparison,
     layer: int | Sequence[int],
     head: Head | Sequence[Head],
     *,
@@ -94,6 +95,7 @@ def attention(
     limit: float | None = None,
     merge: Merge = "tokens",
     hide_first: bool = False,
+    normalize: bool = False,
     queries: Part = None,
     keys: Part = None,
     highlight: Sequence[int] = (),
@@ -114,7 +116,7 @@ def attention(
     :mod:`segviz.plots.kinds`.
 
     Args:
-        trace: what a run left behind.
+        trace: what a run left behind, or a comparison: segment minus causal.
         layer: 0-based, or negative from the last one; several become rows of the grid.
         head: a query head, likewise, ``"mean"`` or ``"max"``; several become columns.
 
@@ -122,10 +124,10 @@ def attention(
         IndexError: no such layer or head.
     """
     page = Page.of(width, font_size, theme)
-    look = Look(scale, limit, merge, hide_first, queries, keys, highlight)
+    look = Look(scale, limit, merge, hide_first, queries, keys, highlight, normalize)
     chart = charts.attention(trace, layer, head, look)
     first = chart.panels[0][0]
-    notes = [*_untuned(trace), *_border_note(first.rows, first.columns)]
+    notes = [*_untuned(_run(trace)), *_border_note(first.rows, first.columns)]
     return draw_heatmaps(chart, page, title, colors, notes)
 
 
@@ -138,6 +140,7 @@ def comparison(
     limit: float | None = None,
     merge: Merge = "tokens",
     hide_first: bool = False,
+    normalize: bool = False,
     queries: Part = None,
     keys: Part = None,
     highlight: Sequence[int] = (),
@@ -165,7 +168,7 @@ def comparison(
         IndexError: no such layer or head.
     """
     page = Page.of(width, font_size, theme)
-    look = Look(scale, limit, merge, hide_first, queries, keys, highlight)
+    look = Look(scale, limit, merge, hide_first, queries, keys, highlight, normalize)
     chart = charts.comparison(comparison, layer, head, look)
     first = chart.panels[0][0]
     notes = [*_untuned(comparison.segment), *_border_note(first.rows, first.columns)]

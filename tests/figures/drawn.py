@@ -17,19 +17,24 @@ from matplotlib.text import Text
 from matplotlib.transforms import Bbox
 
 import segviz as sv
-from segviz.patterns import CapturedLayer
 from segviz.figures.drawing.cells import Mesh, Picture
+from segviz.patterns import CapturedLayer
 
 WORDS = (" a", " word", " internationalisation", ".", "<|end|>", " Åse", "\n", "  ", "⟨", " $x$")
 
 
+DPI = 400
+"""So many that the rounding of text to pixels does not matter."""
+
+
 def draw(figure: Figure) -> Figure:
     """Draw a figure, so that everything is where it will be."""
+    figure.set_dpi(DPI)
     FigureCanvasAgg(figure).draw()
     return figure
 
 
-def texts(figure: Figure) -> list[Text]:
+def texts(figure: Figure) -> list[Any]:
     """All texts that can be seen."""
     found: list[Any] = figure.findobj(Text)
     return [
@@ -39,6 +44,11 @@ def texts(figure: Figure) -> list[Text]:
         and one.get_text().strip()
         and (one.axes is None or one.axes.axison or one in one.axes.texts)
     ]
+
+
+def line_sets(axes: Axes) -> list[Any]:
+    """The sets of lines in axes."""
+    return [one for one in axes.collections if isinstance(one, LineCollection)]
 
 
 def words(figure: Figure) -> list[str]:
@@ -62,9 +72,9 @@ def panels(figure: Figure) -> list[Axes]:
 
 
 def overlapping(figure: Figure) -> list[tuple[str, str]]:
-    """Pairs of texts whose boxes share more than the rounding to pixels."""
+    """Pairs of texts whose boxes share more than a rounding."""
     draw(figure)
-    slack = 0.05 * figure.dpi / 10
+    slack = 0.15 * DPI / 72
     boxes = [(one.get_text(), one.get_window_extent()) for one in texts(figure)]
     return [
         (a, b)

@@ -17,10 +17,10 @@ from segviz.palette import segment_color
 
 
 def numbers(figure: Figure) -> dict[tuple[float, float], str]:
-    """What is written in cells, by its place."""
+    """What is written in cells, by its place; every axes has its own thousand points."""
     return {
-        text.get_position(): text.get_text()
-        for axes in figure.axes
+        (text.get_position()[0] + 1000 * number, text.get_position()[1]): text.get_text()
+        for number, axes in enumerate(figure.axes)
         for text in axes.texts
         if len(text.get_text()) in (4, 5) and text.get_text()[-3] == "."
     }
@@ -28,9 +28,7 @@ def numbers(figure: Figure) -> dict[tuple[float, float], str]:
 
 def in_rows(found: dict[tuple[float, float], str]) -> list[list[str]]:
     rows = sorted({round(y, 3) for _, y in found})
-    return [
-        [found[place] for place in sorted(found) if round(place[1], 3) == row] for row in rows
-    ]
+    return [[found[place] for place in sorted(found) if round(place[1], 3) == row] for row in rows]
 
 
 def test_numbers_are_the_flow() -> None:

@@ -2,16 +2,33 @@
 
 from __future__ import annotations
 
+import warnings
+from dataclasses import replace
 from io import BytesIO
+from typing import Any
 
 import matplotlib as mpl
 import numpy as np
 import pytest
-from drawn import chat, cut_off, draw, fields, numbers, overlapping, panels, pixels, random_trace, words
+from drawn import (
+    chat,
+    cut_off,
+    draw,
+    fields,
+    line_sets,
+    numbers,
+    overlapping,
+    panels,
+    pixels,
+    random_trace,
+    texts,
+    words,
+)
 from matplotlib.colors import to_hex
 from matplotlib.figure import Figure
 
 import segviz as sv
+from segviz.figures import fonts
 from segviz.figures.drawing.cells import Mesh, Picture
 from segviz.figures.kinds import attention, comparison
 from segviz.palette import DECODE, MUTED, segment_color
@@ -122,22 +139,28 @@ def test_without_room_there_are_round_positions_and_the_names_of_segments() -> N
     figure = attention(chat(500), 1, 0)
     shown = words(figure)
     assert {"0", "100", "200", "300", "400"} <= set(shown)
-    assert {"system", "user", "response", "query position", "key position"} <= set(shown)
+    assert {"system", "user", "query position", "key position"} <= set(shown)
     assert "word" not in shown
 
 
 def test_long_tokens_are_shortened_in_the_middle_and_a_dollar_is_no_formula() -> None:
-    figure = attention(chat(16, seed=4), 0, 0, width=2.2)
-    shown = words(draw(figure))
-    assert any(one.startswith("inter") and one.endswith("ation") and "…" in one for one in shown)
+    tokens = (" internationalisations", " $x$", "  ", "\n", *["."] * 8)
+    figure = attention(replace(chat(12), tokens=tokens), 0, 0)
+    shown = words(figure)
+    (short,) = {one for one in shown if one.startswith("inter")}
+    assert short.endswith("ations")
+    assert "…" in short
+    assert {"␣␣", "⏎"} <= set(shown)
+    assert overlapping(figure) == []
+    assert cut_off(figure) == []
     assert "$x$" in shown
-    assert all(not text.get_parse_math() for text in figure.findobj(mpl.text.Text)
+    assert all(not text.get_parse_math() for text in texts(figure)
                if text.get_text() == "$x$")  # fmt: skip
 
 
 def test_markers_of_the_template_are_muted(trace) -> None:
     figure = attention(trace, 1, 0, width="text")
-    colors = {text.get_text(): text.get_color() for text in figure.findobj(mpl.text.Text)}
+    colors = {text.get_text(): text.get_color() for text in texts(figure)}
     assert colors["<|user|>"] == MUTED
     assert colors["follows"] != MUTED
 
@@ -162,8 +185,8 @@ def test_segments_have_brackets_in_their_colours_dotted_where_causal(trace) -> N
     for number, segment in enumerate(trace.segmentation.segments):
         found = [
             (one, line)
-            for one in axes.collections
-            if hasattr(one, "get_segments") and to_hex(one.get_color()[0]) == segment_color(number)
+            for one in line_sets(axes)
+            if to_hex(one.get_color()[0]) == segment_color(number)
             for line in pixels(one)
             if len(line) > 1
         ]
@@ -186,8 +209,7 @@ def test_segments_have_brackets_in_their_colours_dotted_where_causal(trace) -> N
 def test_decoding_starts_at_dashed_lines_on_both_axes(trace) -> None:
     figure = attention(trace, 1, 0)
     (axes,) = panels(figure)
-    dashed = [one for one in axes.collections if hasattr(one, "get_segments")
-              and to_hex(one.get_color()[0]) == DECODE]  # fmt: skip
+    dashed = [one for one in line_sets(axes) if to_hex(one.get_color()[0]) == DECODE]
     ends = {tuple(map(tuple, line)) for one in dashed for line in one.get_segments()}
     at, every = trace.prompt_length, len(trace.tokens)
     assert {((0, at), (every, at)), ((at, 0), (at, every))} <= ends
@@ -199,11 +221,11 @@ def test_decoding_starts_at_dashed_lines_on_both_axes(trace) -> None:
 def test_highlighted_tokens_are_bold_and_framed_even_among_thousands() -> None:
     trace = chat(4000)
     figure = draw(attention(trace, 0, 0, highlight=[2001]))
-    bold = [one.get_text() for one in figure.findobj(mpl.text.Text) if one.get_weight() == "bold"]
+    bold = [one.get_text() for one in texts(figure) if one.get_weight() == "bold"]
     assert bold == ["2000–2003", "2000–2003"]
     few = attention(chat(12), 0, 0, highlight=[5])
-    label = few.axes[0]
-    frames = [one for one in label.patches if not one.get_fill()]
+    patches: list[Any] = list(panels(few)[0].patches)
+    frames = [one for one in patches if not one.get_fill()]
     assert sorted((one.get_x(), one.get_y(), one.get_width(), one.get_height()) for one in frames
                   ) == [(0, 5, 12, 1), (5, 0, 1, 12)]  # fmt: skip
 
@@ -218,7 +240,7 @@ def test_a_comparison_shares_one_limit_and_has_two_bars(compared) -> None:
     np.testing.assert_allclose(
         change.filled(0), compared.difference(1, 0)[:length, :length], atol=1e-6
     )
-    norms = [one.norm for one in fields(figure)]
+    norms: list[Any] = [one.norm for one in fields(figure)]
     assert norms[0].vmax == norms[1].vmax == norms[2].vmax == -norms[2].vmin
     shown = words(figure)
     assert {"attention probability", "change in probability", "Layer 1, head 0"} <= set(shown)
@@ -234,7 +256,7 @@ def test_a_narrow_comparison_still_fits(compared) -> None:
 
 
 def test_a_grid_has_labels_at_its_edges_and_short_titles(trace) -> None:
-    figure = draw(attention(trace, [0, 1, 2], range(4), width=4))
+    figure = draw(attention(trace, [0, 1, 2], range(4), width=2.6))
     axes = panels(figure)
     assert len(axes) == 12
     shown = [[text.get_text() for text in one.texts] for one in axes]
@@ -246,6 +268,13 @@ def test_a_grid_has_labels_at_its_edges_and_short_titles(trace) -> None:
         assert ("user" in some) == (row == 0 or column == 3)
     with pytest.raises(ValueError, match="too many for a figure 1.5 inches wide: choose fewer"):
         attention(trace, [0, 1, 2] * 12, [0, 1, 2, 3] * 9, width=1.5)
+
+
+def test_names_beside_a_row_of_a_grid_stay_off_the_next_row() -> None:
+    prefill = sv.load().trace(sv.examples["chain"])
+    figure = attention(prefill, [0, 1], [0, 3], width="text")
+    assert words(figure).count("assistant") >= 2
+    assert overlapping(figure) == []
 
 
 def test_a_title_of_ones_own_and_none(trace) -> None:
@@ -304,7 +333,8 @@ def test_axes_in_a_layout_that_makes_room(trace) -> None:
 
 def test_axes_in_a_part_of_a_figure(trace) -> None:
     figure = Figure(figsize=(7, 4))
-    part = figure.subfigures(1, 2)[1]
+    parts: Any = figure.subfigures(1, 2)
+    part = parts[1]
     assert attention(trace, 1, 0, ax=part.subplots()) is figure
     draw(figure)
 
@@ -351,7 +381,30 @@ def test_a_font_size_of_ones_own_changes_the_text_and_not_the_width(trace) -> No
         assert overlapping(figure) == []
         assert cut_off(figure) == []
         assert figure.get_figwidth() == 3.25
-        found = figure.findobj(lambda one: isinstance(one, mpl.text.Text)
-                               and one.get_text() == "key position")  # fmt: skip
-        sizes[size] = found[0].get_fontsize()
+        title = next(one for one in texts(figure) if "Layer 1" in one.get_text())
+        sizes[size] = title.get_fontsize()
     assert sizes == {6: 6, 12: 12}
+
+
+def test_the_users_colour_and_font_of_text_are_respected(trace) -> None:
+    with mpl.rc_context({"text.color": "#123456", "font.family": ["DejaVu Serif"]}):
+        figure = attention(trace, 1, 0)
+    title = next(one for one in texts(figure) if "Layer 1" in one.get_text())
+    number = next(one for one in texts(figure) if one.get_text() == "20")
+    assert title.get_color() == number.get_color() == "#123456"
+    assert title.get_fontfamily() == number.get_fontfamily() == ["DejaVu Serif"]
+    assert overlapping(figure) == []
+    assert cut_off(figure) == []
+
+
+def test_characters_without_a_font_are_code_points_and_warn_at_the_users_line(monkeypatch) -> None:
+    monkeypatch.setattr(fonts, "_installed", lambda: ["DejaVu Sans"])
+    trace = replace(chat(12), tokens=(" 龍", *[" a"] * 11))
+    with pytest.warns(UserWarning, match="no font that matplotlib knows has 龍") as warned:
+        figure = attention(trace, 0, 0)
+    assert warned[0].filename == __file__
+    assert "⟨9F8D⟩" in words(figure)
+    long = replace(chat(500), tokens=(" 龍",) * 500)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        attention(long, 0, 0)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from itertools import pairwise
 
 import laid
 import matplotlib as mpl
@@ -33,7 +34,7 @@ def lines_of(labels, starts=(0,), room=12) -> list[str]:
     lines = in_lines(labels, set(starts), Monospaced(), 7, room)
     for line in lines:
         assert line[-1].x + line[-1].width <= room
-        for before, after in zip(line, line[1:], strict=False):
+        for before, after in pairwise(line):
             assert after.x == before.x + before.width
     return ["".join(piece.text for piece in line) for line in lines]
 
@@ -142,12 +143,12 @@ def test_texts_are_readable_on_their_shades() -> None:
         behind = [
             color
             for box, color in zip(paths, shades.get_facecolors(), strict=True)
-            if box.x0 - 0.1 <= x < box.x1 and box.y0 < y < box.y1
+            if box.x0 < x + 1 < box.x1 and box.y0 < y < box.y1
         ]
         if len(behind) == 1:
             found += 1
             light, dark = sorted([luminance(text.get_color()), luminance(behind[0][:3])])[::-1]
-            assert (light + 0.05) / (dark + 0.05) >= 4.4
+            assert (light + 0.05) / (dark + 0.05) >= 4.5
     assert found == 59
 
 
@@ -216,6 +217,15 @@ def test_dollars_are_no_formulas_and_titles_are_the_users() -> None:
 def test_unknown_colors() -> None:
     with pytest.raises(ValueError, match="colors='virdis': matplotlib has no colormap"):
         tokens(laid.trace(12), 1, 2, colors="virdis")
+
+
+def test_unknown_scales_and_limits() -> None:
+    with pytest.raises(ValueError, match="scale='cubic'"):
+        tokens(laid.trace(12), 1, 2, scale="cubic")
+    with pytest.raises(ValueError, match="limit=-1"):
+        tokens(laid.trace(12), 1, 2, limit=-1)
+    with pytest.raises(ValueError, match="name it, layer="):
+        tokens(laid.trace(12), head=1)
 
 
 def test_the_embedded_model() -> None:

@@ -112,7 +112,7 @@ class _Fan:
             shown = self.ruler.fit(text, self.small, room)
             start = x if align == "left" else x - self.ruler.width(shown, self.small)
             start = min(max(start, _EDGE), self.width - _EDGE - self.ruler.width(shown, self.small))
-            points.text(start, heads_at, shown, self.small)
+            points.text(start, heads_at, shown, self.small, color=INK)
         self._draw_key(points, end)
         return points.figure
 
@@ -177,7 +177,7 @@ class _Fan:
         points.lines(
             places,
             colors=np.column_stack([rgb, opacity]),
-            linewidths=points.line_width * (_THIN + (_THICK - _THIN) * strength),
+            linewidth=points.line_width * (_THIN + (_THICK - _THIN) * strength),
         )
 
     def _color(self, head: int, column: int) -> str:
@@ -219,7 +219,7 @@ class _Fan:
                     linewidth=2 * points.line_width,
                 )
                 name = self.chart.heads[head]
-                points.text(start + x + _MARK + 3, baseline, name, self.small)
+                points.text(start + x + _MARK + 3, baseline, name, self.small, color=INK)
 
     def _notes(self) -> list[str]:
         """What else has to be known, in lines."""
@@ -228,6 +228,8 @@ class _Fan:
             notes.append(f"lines from {number(float(f'{self.chart.least:.2g}'))} on")
         if any(axis.border is not None for axis in (self.chart.rows, self.chart.columns)):
             notes.append("dashes: decoding begins")
+        if self.chart.first_hidden:
+            notes.append("first token hidden")
         text = "; ".join(notes)
         return self.ruler.lines(text, self.small, self.width - 2 * _EDGE)
 

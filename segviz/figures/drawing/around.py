@@ -71,8 +71,8 @@ class Sides:
         names = [span.name for axis in (rows, columns) for span in axis.spans]
         labels = [text for axis in (rows, columns) for text in needed(axis, every=self.every)]
         texts = list(dict.fromkeys([*labels, *names, *others]))
-        # The user's call is three functions up from whoever asks for sides.
-        drawable, families = fitted(texts, font_families(), stacklevel=5)
+        # From here up to the call of the user: panels, heat maps or mask, and the kind of figure.
+        drawable, families = fitted(texts, font_families(), stacklevel=6)
         self.texts: Mapping[str, str] = dict(zip(texts, drawable, strict=True))
         self.ruler = Ruler(None if families == font_families() else families)
         self.line = line_height([self.texts[name] for name in names], self.ruler)

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Sequence
 from functools import lru_cache
 from typing import Any, Literal
 
+import matplotlib as mpl
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.collections import LineCollection
@@ -20,6 +21,7 @@ from matplotlib.transforms import (
 
 from segviz.figures.drawing.points import Ruler
 from segviz.figures.paper import POINTS
+from segviz.palette import INK
 
 Side = Literal["left", "right", "top", "below"]
 
@@ -78,6 +80,18 @@ class Beside:
         )
         self.axes.add_collection(drawn, autolim=False)
         return drawn
+
+
+def ink() -> str:
+    """The colour of text: that of ``rcParams`` where the user has chosen one.
+
+    >>> import matplotlib
+    >>> with matplotlib.rc_context({"text.color": "white"}):
+    ...     ink()
+    'white'
+    """
+    own: Any = mpl.rcParams["text.color"]
+    return INK if own == mpl.rcParamsDefault["text.color"] else own
 
 
 def line_height(texts: Iterable[str], ruler: Ruler) -> float:

@@ -27,7 +27,7 @@ _UPRIGHT = 270
 # and how far beside its bracket's middle one may end.
 _BETWEEN = 0.6
 _CAPS = (20.0, 7.0, 5.5, 4.5, 3.5)
-_FARTHEST = 1.0
+_FARTHEST = 2.0
 
 
 @dataclass(frozen=True, slots=True)

@@ -60,7 +60,7 @@ class Mesh(QuadMesh):
         if len(boxes):
             side = float(np.ptp(transform.transform(boxes[0]), axis=0).min())
             side *= POINTS / self.get_figure().dpi  # type: ignore[reportOptionalMemberAccess]
-            gc.set_linewidth(renderer.points_to_pixels(min(_SEAM * side, _WIDEST_SEAM)))
+            gc.set_linewidth(min(_SEAM * side, _WIDEST_SEAM))
             shades, which = np.unique(colors, axis=0, return_inverse=True)
             for number, shade in enumerate(shades):
                 gc.set_foreground(tuple(shade), isRGBA=True)

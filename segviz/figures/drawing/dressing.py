@@ -8,10 +8,9 @@ from matplotlib.axes import Axes
 
 from segviz.charts import Axis
 from segviz.figures.drawing.around import Around, Sides
-from segviz.figures.drawing.beside import Beside, Side
+from segviz.figures.drawing.beside import Beside, Side, ink
 from segviz.figures.drawing.marks import draw_border, draw_frames, draw_ground
 from segviz.figures.drawing.titles import has_math, panel_titles
-from segviz.palette import INK
 
 LINE = 1.25
 """From one line of text to the next, of its size."""
@@ -71,7 +70,7 @@ def draw_titles(
         away = UNDER_TITLE + (around.top_depth if number < across else 0)
         if title:
             Beside(one, "top", sides.ruler).text(
-                sides.columns.cells / 2, away, title, size, color=INK, parse_math=has_math(title)
+                sides.columns.cells / 2, away, title, size, color=ink(), parse_math=has_math(title)
             )
 
 
@@ -91,7 +90,7 @@ def draw_name(
     labels = around.left if side == "left" else around.below
     turn = {"rotation": _UPWARDS} if side == "left" else {}
     Beside(axes, side, sides.ruler).text(
-        middle, labels.depth + BEFORE_NAME, name, sides.paper.font_size, color=INK, **turn
+        middle, labels.depth + BEFORE_NAME, name, sides.paper.font_size, color=ink(), **turn
     )
 
 

@@ -212,9 +212,10 @@ def _draw_keys(
             continue
         start = plan.left + numbers[0] * plan.step
         stop = plan.left + numbers[-1] * plan.step + wide
-        # A narrow matrix has a bar that is wider than itself.
         middle = (start + stop) / 2
-        half = max((stop - start) / 2, min(middle - EDGE, width - EDGE - middle))
-        half = half if len(panels) == 1 else (stop - start + BETWEEN) / 2 - 2
+        half = min(middle, width - middle) - EDGE
+        if len(panels) > 1:
+            # No further than halfway to the neighbour.
+            half = min(half, (stop - start + BETWEEN) / 2 - 2)
         colors = panels[numbers[0]].colors
         draw_named_key(points, ruler, colors, unit, (middle - half, middle + half), y, small)

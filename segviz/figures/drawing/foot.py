@@ -3,26 +3,27 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.transforms import Bbox
 
+from segviz.figures.drawing.beside import ink
 from segviz.figures.drawing.key import Colors, draw_key, key_height, overhang
 from segviz.figures.drawing.marks import DASHES, MASKED
 from segviz.figures.drawing.points import Points, Ruler, depth, height
 from segviz.figures.paper import POINTS, Paper
-from segviz.palette import DECODE, INK, MUTED
+from segviz.palette import DECODE, MUTED
 
 # Of the size of the text.
 _LINE = 1.25
 _SAMPLE, _TO_TEXT, _BETWEEN = 2.0, 0.5, 1.6
 _LONGEST = 20.0
 _SHORTEST = 3.0
-_UNDER_BAR = 3.0
-"""Points between the numbers of a bar and its unit."""
+_UNDER_BAR = 0.4
+"""Of the size: between the numbers of a bar and its unit."""
 _OVER_ENTRIES = 2.0
 _HATCH = "//////"
 
@@ -95,7 +96,7 @@ def foot_height(
     tall = 0.0
     if bars:
         units = max(len(_unit_lines(bar, ruler, size)) for bar in bars)
-        tall += key_height(size) + _UNDER_BAR + units * _LINE * size
+        tall += key_height(size) + _UNDER_BAR * size + units * _LINE * size
         tall += _OVER_ENTRIES if entries else 0
     return tall + len(_entry_rows(entries, ruler, size, room)) * _LINE * size + depth(size)
 
@@ -125,13 +126,14 @@ def draw_foot(
         start, width = _extent(bar, ruler, size)
         draw_key(foot, ruler, bar.colors, start, y, width, size)
         for number, line in enumerate(_unit_lines(bar, ruler, size)):
-            baseline = key_height(size) + _UNDER_BAR + height(size) + number * _LINE * size
-            foot.text((bar.start + bar.stop) / 2, baseline, line, size, ha="center", color=INK)
+            baseline = key_height(size) + _UNDER_BAR * size + height(size) + number * _LINE * size
+            foot.text((bar.start + bar.stop) / 2, baseline, line, size, ha="center", color=ink())
     if bars:
         units = max(len(_unit_lines(bar, ruler, size)) for bar in bars)
-        y = key_height(size) + _UNDER_BAR + units * _LINE * size + _OVER_ENTRIES
+        y = key_height(size) + _UNDER_BAR * size + units * _LINE * size + _OVER_ENTRIES
     for row in _entry_rows(entries, ruler, size, room):
-        x = middle - _row_width(row, ruler, size) / 2
+        wide, edge = _row_width(row, ruler, size), (foot.width - room) / 2
+        x = max(edge, min(middle - wide / 2, edge + room - wide))
         for entry in row:
             _draw_entry(foot, entry, x, y + height(size), size)
             x += _entry_width(entry, ruler, size) + _BETWEEN * size
@@ -154,7 +156,7 @@ def _draw_entry(foot: Points, entry: Entry, x: float, baseline: float, size: flo
         y = top + tall / 2
         foot.lines([[(x, y), (x + wide, y)]], color=DECODE, linestyle=DASHES,
                    linewidth=1.3 * foot.line_width)  # fmt: skip
-    foot.text(x + wide + _TO_TEXT * size, baseline, entry.text, size, color=INK)
+    foot.text(x + wide + _TO_TEXT * size, baseline, entry.text, size, color=ink())
 
 
 def _extent(bar: Bar, ruler: Ruler, size: float) -> tuple[float, float]:
@@ -183,12 +185,18 @@ def _entry_rows(
     entries: Sequence[Entry], ruler: Ruler, size: float, room: float
 ) -> list[list[Entry]]:
     rows: list[list[Entry]] = []
-    for entry in entries:
+    for entry in _fitting(entries, ruler, size, room):
         if rows and _row_width([*rows[-1], entry], ruler, size) <= room:
             rows[-1].append(entry)
         else:
             rows.append([entry])
     return rows
+
+
+def _fitting(entries: Sequence[Entry], ruler: Ruler, size: float, room: float) -> list[Entry]:
+    """Entries of which none is wider than the room."""
+    space = room - (_SAMPLE + _TO_TEXT) * size
+    return [replace(entry, text=ruler.fit(entry.text, size, space)) for entry in entries]
 
 
 def inset(axes: Axes, away: float, width: float, tall: float) -> Axes:

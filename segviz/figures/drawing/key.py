@@ -24,6 +24,8 @@ BAR = 5.0
 
 _TICK = 2.0
 _GAP = 2.0
+_UNDER = 0.32
+"""Of the size of the numbers: from them to their unit."""
 _COLORS = 256
 _LONGEST = 14.0
 """Of the size of its numbers: a bar at most."""
@@ -64,7 +66,7 @@ def draw_key(
 
 def named_key_height(size: float) -> float:
     """How tall a bar with its numbers and their unit is, in points."""
-    return key_height(size) + _GAP + height(size) + depth(size)
+    return key_height(size) + _UNDER * size + height(size) + depth(size)
 
 
 def draw_named_key(
@@ -86,7 +88,7 @@ def draw_named_key(
     width = min(_LONGEST * size, 0.6 * (stop - start))
     middle = (start + stop) / 2
     draw_key(points, ruler, colors, middle - width / 2, y, width, size)
-    baseline = y + key_height(size) + _GAP + height(size)
+    baseline = y + key_height(size) + _UNDER * size + height(size)
     points.text(middle, baseline, ruler.fit(unit, size, stop - start), size, ha="center", color=INK)
 
 

@@ -7,11 +7,11 @@ from dataclasses import dataclass
 from typing import Any
 
 from segviz.charts import Axis
-from segviz.figures.drawing.beside import Beside, line_height
+from segviz.figures.drawing.beside import Beside, ink, line_height
 from segviz.figures.drawing.names import round_positions
 from segviz.figures.drawing.points import Ruler, legible
 from segviz.labels import is_special
-from segviz.palette import INK, MUTED, segment_color
+from segviz.palette import MUTED, segment_color
 
 SMALLEST = 5 / 7
 """Of the size of small text: what a label shrinks to before it is left out, 5 points on paper."""
@@ -144,7 +144,7 @@ def draw_labels(beside: Beside, labels: Labels, line: float) -> None:
     """Draw labels, and ticks of a width of ``line`` points."""
     if labels.ticks and labels.each:
         ticks = [[(label.at, 0), (label.at, _TICK)] for label in labels.each]
-        beside.lines(ticks, color=INK, linewidth=0.6 * line)
+        beside.lines(ticks, color=ink(), linewidth=0.6 * line)
     away = _GAP + (_TICK if labels.ticks else 0)
     for label in labels.each:
         look: dict[str, Any] = {"color": label.color}
@@ -201,11 +201,11 @@ def _numbers(axis: Axis, pitch: float, small: float, side: str, ruler: Ruler) ->
     most = math.ceil(axis.cells * pitch / step)
     if axis.merge == "tokens":
         return [
-            Label((position - first + 0.5) / axis.factor, str(position), INK)
+            Label((position - first + 0.5) / axis.factor, str(position), ink())
             for position in round_positions(first, axis.stop, most)
         ]
     cells = round_positions(0, axis.cells, most)
-    return [Label(cell + 0.5, str(int(axis.starts[cell])), INK) for cell in cells]
+    return [Label(cell + 0.5, str(int(axis.starts[cell])), ink()) for cell in cells]
 
 
 def _color(axis: Axis, cell: int, *, marked: bool) -> Any:
@@ -215,7 +215,7 @@ def _color(axis: Axis, cell: int, *, marked: bool) -> Any:
             return legible(segment_color(span.number))
     if axis.labels and is_special(axis.labels[cell]) and not marked:
         return MUTED
-    return INK
+    return ink()
 
 
 def _width(label: Label, size: float, ruler: Ruler) -> float:

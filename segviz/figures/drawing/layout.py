@@ -15,6 +15,8 @@ _PORTRAIT = 8 * POINTS
 _LANDSCAPE = 0.6
 _LARGEST = 3.5
 """Of the size of small text: a cell, or a handful of tokens would fill a page."""
+_THINNEST = 0.5
+"""Likewise, a panel; thinner ones are stretched."""
 _SMALLEST_PANEL = 12.0
 _STEPS = 40
 
@@ -72,7 +74,7 @@ class Layout:
 
 def pitches(sides: Sides, pitch: float) -> tuple[float, float]:
     """Width and height of cells: a few rows of thousands of columns still have to be seen."""
-    least = sides.paper.small
+    least = _THINNEST * sides.paper.small
     return max(pitch, least / sides.columns.cells), max(pitch, least / sides.rows.cells)
 
 
@@ -105,8 +107,9 @@ def lay_out(
         high = tallest - EDGE - above - top - below - names[1] - foot - gaps[1]
         pitch = min(wide / cells[0], high / cells[1], _LARGEST * sides.paper.small)
         pitch = max(pitch, 1e-3)
-        beyond = names[0] + left if alone else grid.across / 2 - 1
-        room = Room(beyond, right if alone else grid.across / 2 - 1, below)
+        beyond = left if alone else grid.across / 2 - 1
+        beneath = below if grid.rows == 1 else grid.down / 2 - 1
+        room = Room(beyond, right if alone else grid.across / 2 - 1, beneath)
         around = sides.around(pitches(sides, pitch), room)
         if sides.every and not sides.fits_every(around):
             # Room was made for labels that do not fit after all.

@@ -61,16 +61,17 @@ def draw_mosaic(chart: Mosaic, sheet: Sheet) -> Figure:
     below = 0.9 * small + named_key_height(small) + _EDGE
     grid = _Grid.of(chart, ruler, small, width, most - top - below - small)
     # The number of a low first layer stands out above it.
-    top += max(0.0, height(small) - grid.side * grid.point) / 2 + depth(small) / 2
+    above = (height(small) + depth(small)) / 2 - grid.side * grid.point / 2
+    lift = max(0.0, above + depth(small) - _TO_LABEL)
+    top += lift
     colors = Colors.of(sheet.colors, chart.kind, chart.scale, chart.limit, clipped=chart.clipped)
     points = Points(sheet, top + grid.height + below, ruler, axes)
     draw_heading(points, lines, size, _EDGE)
     pixels = np.ma.masked_invalid(_picture(colors.places(chart.values), grid))
     points.image(pixels, grid.left, top, grid.width, grid.height, **colors.range)
-    if chart.kind == "diverging":
-        _draw_frames(points, grid, top)
+    _draw_frames(points, grid, top)
     _draw_layers(points, chart, grid, ruler, small, top)
-    _draw_heads(points, chart, grid, ruler, small, top)
+    _draw_heads(points, chart, grid, ruler, small, top - lift)
     unit = CHANGE if chart.kind == "diverging" else PROBABILITY
     y = top + grid.height + 0.9 * small
     middle = grid.left + grid.width / 2
@@ -162,14 +163,15 @@ class _Grid:
 
 
 def _picture(places: np.ndarray, grid: _Grid) -> np.ndarray:
-    """The pixels of the mosaic, NaN between the heads."""
-    layers, heads, own, _ = places.shape
+    """The pixels of the mosaic, NaN between the heads and where they are masked."""
+    layers, heads = places.shape[:2]
     shape = int(grid.rows[-1]) + grid.side, int(grid.columns[-1]) + grid.side
     picture = np.full(shape, np.nan, dtype=np.float32)
-    seen = np.ones((own, own), dtype=bool)
     for layer in range(layers):
         for head in range(heads):
-            tile = pooled(places[layer, head], seen, grid.factor)[0]
+            cells = places[layer, head]
+            tile, seen = pooled(np.nan_to_num(cells), np.isfinite(cells), grid.factor)
+            tile = np.where(seen, tile, np.nan)
             tile = tile.repeat(grid.repeated, axis=0).repeat(grid.repeated, axis=1)
             row, column = grid.rows[layer], grid.columns[head]
             picture[row : row + grid.side, column : column + grid.side] = tile
@@ -177,7 +179,7 @@ def _picture(places: np.ndarray, grid: _Grid) -> np.ndarray:
 
 
 def _draw_frames(points: Points, grid: _Grid, top: float) -> None:
-    """Thin frames around heads whose ground is nearly that of the paper."""
+    """Thin frames around heads, whose masked cells are the paper's."""
     tall = grid.side * grid.point
     frames = []
     for row in grid.rows:

@@ -10,6 +10,7 @@ from matplotlib.figure import Figure
 
 from segviz.charts import Axis
 from segviz.figures.drawing.around import Around, Room, Sides
+from segviz.figures.drawing.beside import ink
 from segviz.figures.drawing.dressing import (
     BEFORE_NAME,
     LINE,
@@ -26,7 +27,6 @@ from segviz.figures.drawing.layout import EDGE, Grid, Layout, lay_out
 from segviz.figures.drawing.titles import has_math, title_lines
 from segviz.figures.paper import POINTS
 from segviz.figures.sheet import Sheet, figure_of
-from segviz.palette import INK
 
 _ACROSS, _DOWN = 6.0, 5.0
 _OVER_FOOT = 5.0
@@ -228,7 +228,7 @@ class _Frame:
 
     def _draw_title(self, figure: Figure, x: float, y: float, line: str) -> None:
         figure.text(
-            x, y, line, fontsize=self.paper.font_size, ha="center", va="top", color=INK,
+            x, y, line, fontsize=self.paper.font_size, ha="center", va="top", color=ink(),
             parse_math=has_math(line), usetex=False, fontfamily=self.ruler.families,
         )  # fmt: skip
 

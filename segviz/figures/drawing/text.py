@@ -46,7 +46,7 @@ _BETWEEN_SEGMENTS, _AT_BORDER = 0.45, 1.25
 _NAMES = 0.25
 """Of the width at most: the names of the segments."""
 _EDGE = 2.0
-_BAR_GAP = 4.0
+_BAR_GAP = 0.6
 _KEY_WIDTH = 12.0
 """Of the size of the text."""
 _QUERY = "query"
@@ -94,8 +94,8 @@ class _Setting:
         self.title = title_lines(texts[-1], self.ruler, self.title_size, self.width - 2 * _EDGE)
         widest = self.ruler.widest(self.names, self.size)
         self.margin = min(widest, _NAMES * self.width)
-        self.bar = _EDGE + self.margin + _BAR_GAP
-        self.left = self.bar + _BAR_GAP
+        self.bar = _EDGE + self.margin + _BAR_GAP * self.size
+        self.left = self.bar + _BAR_GAP * self.size
         self.colors = self._colors()
 
     def _colors(self) -> Colors | None:
@@ -167,7 +167,8 @@ class _Setting:
 
     def _corners(self, piece: Piece, baseline: float) -> np.ndarray:
         # A hair of white tells neighbouring tokens apart.
-        x, stop = self.left + piece.x, self.left + piece.x + piece.width - _HAIR
+        x = self.left + piece.x + _HAIR
+        stop = x + piece.width - _HAIR
         above, below = baseline - _ABOVE * self.size, baseline + _BELOW * self.size
         return np.array([(x, above), (stop, above), (stop, below), (x, below)])
 
@@ -301,7 +302,7 @@ class _Setting:
     def _is_beside(self) -> bool:
         """Whether the entries have room beside the bar."""
         texts = self._entries()
-        wide = sum(self.ruler.width(text, self.size) + 2 * _BETWEEN_ENTRIES for text in texts)
+        wide = sum(self.ruler.width(text, self.size) + _BETWEEN_ENTRIES for text in texts) + 6
         bar = self._key_width() + 2 * self._beyond() + 4 + self.ruler.width(PROBABILITY, self.size)
         return not texts or wide + bar <= self.width - 2 * _EDGE
 
