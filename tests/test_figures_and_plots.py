@@ -95,8 +95,9 @@ def test_the_arguments_are_the_same(kind) -> None:
         {"queries": (12, 20), "keys": "system"},
         {"merge": "words", "hide_first": True},
         {"merge": "segments", "scale": "linear", "limit": 0.3},
+        {"normalize": True, "queries": "user"},
     ],
-    ids=["all", "part", "words", "segments"],
+    ids=["all", "part", "words", "segments", "normalized"],
 )
 def test_attention(trace, look) -> None:
     figure = figures.attention(trace, [1, 2], [0, 4, "mean"], **look)
@@ -107,6 +108,17 @@ def test_attention(trace, look) -> None:
         np.testing.assert_array_equal(theirs, ours.z)
     for panel in cells(figure):
         assert panel.norm.vmax == pytest.approx(plot.layout.coloraxis.cmax)
+
+
+def test_differences_of_several_heads(pair) -> None:
+    figure, plot = (one.attention(pair, [0, 2], [1, 5]) for one in (figures, plots))
+    assert len(cells(figure)) == 4
+    for number, (panel, ours) in enumerate(zip(cells(figure), heat_maps(plot), strict=True)):
+        values = np.ma.asarray(panel.get_array())
+        np.testing.assert_array_equal(values.filled(np.nan), ours.z)
+        expected = panel.get_cmap()(panel.norm(values))[..., :3]
+        seen = ~np.ma.getmaskarray(values)
+        assert np.abs(colors_of(plot, number) - expected)[seen].max() < 0.02
 
 
 def test_long_patterns(model) -> None:

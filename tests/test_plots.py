@@ -202,6 +202,7 @@ def test_heads_are_where_their_names_are(trace, pair) -> None:
         (pair, None),
     ):
         plot = plots.heads(of, layers=[2, 0])
+        visible = trace.mask()[: len(of.tiles(0, 0).spans), : len(of.tiles(0, 0).spans)]
         (z,) = (one.z for one in heat_maps(plot))
         rows, columns = plot.layout.yaxis.labelalias, plot.layout.xaxis.labelalias
         for layer, head in ((2, 5), (0, 1)):
@@ -212,10 +213,11 @@ def test_heads_are_where_their_names_are(trace, pair) -> None:
             tile = z[here]
             if expected is None:
                 difference = pair.difference(layer, head)
-                np.testing.assert_allclose(tile, difference, atol=0.008)
-                assert tile.min() < -0.05
+                np.testing.assert_allclose(tile[visible], difference[visible], atol=0.008)
+                assert np.nanmin(tile) < -0.05
             else:
-                np.testing.assert_allclose(tile, expected[layer, head], atol=1e-6)
+                np.testing.assert_allclose(tile[visible], expected[layer, head][visible], atol=1e-6)
+            np.testing.assert_array_equal(np.isfinite(tile), visible)
 
 
 def test_many_heads_are_smaller(trace) -> None:
@@ -299,7 +301,7 @@ def test_segments_borders_and_marks(trace) -> None:
     assert [(f.y0, f.y1) for f in frames if f.yref == "y"] == [(3.5, 4.5)]
     names = {note.text for note in plot.layout.annotations}
     assert {"bos", "system", "user", "response"} <= names
-    assert "dashed: decoding begins" in plot.layout.title.text
+    assert "dashed: decoding starts" in plot.layout.title.text
 
 
 @pytest.mark.parametrize("seed", range(8))
@@ -330,6 +332,12 @@ def test_hidden_first_token_and_untuned_weights_are_told(trace) -> None:
     plot = plots.attention(trace, 1, 3, hide_first=True)
     assert plot.layout.xaxis.title.text == "key (first token hidden)"
     assert np.nansum(heat_maps(plot)[0].z[:, 0]) == 0
+    assert (
+        "hidden"
+        not in plots.attention(trace, 1, 3, hide_first=True, keys="user").layout.xaxis.title.text
+    )
+    lines = plots.arcs(trace, 1, 3, hide_first=True)
+    assert lines.layout.xaxis.ticktext == ("query", "key (first token hidden)")
     assert "untuned" in plot.layout.title.text
     tuned = sv.load().trace(sv.examples["chain"])
     assert "untuned" not in plots.attention(tuned, 1, 3).layout.title.text

@@ -12,17 +12,22 @@ import matplotlib as mpl
 from matplotlib import cbook
 from matplotlib.backends.backend_pdf import PdfPages
 from matplotlib.figure import Figure
+from PIL import Image
 
 from segviz.figures import carrying, latex
 from segviz.figures.recipes import title_of
 from segviz.figures.truetype import with_truetype
 from segviz.files import whole
+from segviz.pictures import reduced
 
 FORMATS = ("pdf", "svg", "png", "pgf")
 """The endings that a figure can be saved under."""
 
 _SHARPER = 2
 """Pixels of a picture in a notebook, to a pixel of the page."""
+
+_COLORS = 96
+"""Of such a picture, which is saved with the notebook; files have all of them."""
 
 # What is in force while a figure is saved, whatever was when it was made.
 _SAVING: Mapping[Any, Any] = {
@@ -253,6 +258,7 @@ class PaperFigure(Figure):
     def _repr_png_(self) -> tuple[bytes, dict[str, int]]:
         """For notebooks: sharp on any screen, and the exact size, as in a file."""
         data = self._rendered("png", {}, {"dpi": self.dpi * _SHARPER})
+        data = reduced(Image.open(BytesIO(data)).convert("RGB"), _COLORS)
         width, height = (round(float(inches * self.dpi)) for inches in self.get_size_inches())
         return data, {"width": width, "height": height}
 

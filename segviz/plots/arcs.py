@@ -22,9 +22,7 @@ _POINTS = np.array([0, 0.15, 0.3, 0.5, 0.7, 0.85, 1])
 """Where on a line the pointer finds it."""
 
 
-def draw_arcs(
-    chart: Arcs, page: Page, title: str | None, notes: list[str], *, first_hidden: bool
-) -> go.Figure:
+def draw_arcs(chart: Arcs, page: Page, title: str | None, notes: list[str]) -> go.Figure:
     """Draw a chart.
 
     Args:
@@ -32,7 +30,6 @@ def draw_arcs(
         page: what is drawn for.
         title: in place of the usual one; ``""`` for none.
         notes: what the reader has to know, below the title.
-        first_hidden: the first token is left out of the lines.
     """
     heading = chart.title if title is None else title
     notes = [*notes, f"lines from {chart.least:.3g} on; a full line is {chart.limit:.3g}"]
@@ -52,7 +49,7 @@ def draw_arcs(
             "tickvals": [0, 1], "tickfont": {"size": page.font},
             "ticktext": [
                 title_of(chart.rows, "query"),
-                title_of(chart.columns, "key", first_hidden=first_hidden),
+                title_of(chart.columns, "key", first_hidden=chart.first_hidden),
             ],
         },
         yaxis=axes[0] | {"ticklabelstandoff": 12},

@@ -158,7 +158,7 @@ def add_marks(figure: go.Figure, rows: Axis, columns: Axis, xaxis: str, yaxis: s
             f"{across}0": 0, f"{across}1": 1,
         }  # fmt: skip
         if axis.border is not None:
-            at = axis.border + 0.5
+            at = axis.border - 0.5
             shapes.append(
                 {
                     "type": "line", **place, f"{along}0": at, f"{along}1": at,

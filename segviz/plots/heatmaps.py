@@ -45,7 +45,7 @@ def draw_heatmaps(
     ]
     panels = Panels.of(
         first.rows, first.columns, titles, above + bars.room(page) + 8, page,
-        first_hidden=chart.first_hidden,
+        first_hidden=bool(chart.first_hidden and first.columns.starts[0] == 0),
     )  # fmt: skip
     pair = colormap_pair(colors)
     kinds: list[Kind] = list(dict.fromkeys(panel.kind for panel in every))
@@ -68,6 +68,7 @@ def draw_heatmaps(
 
 def _add_cells(panels: Panels, panel: Heatmap, row: int, column: int, number: int) -> None:
     x, y = panels.axes(row, column)
+    what = " of the row's largest" if panel.normalized else ""
     panels.figure.add_trace(
         go.Heatmap(
             z=panel.values,
@@ -78,7 +79,7 @@ def _add_cells(panels: Panels, panel: Heatmap, row: int, column: int, number: in
             coloraxis=_color_axis(number),
             name=panel.title,
             hoverongaps=False,
-            hovertemplate=f"{HOVER}{_FORMAT[panel.kind]}<extra></extra>",
+            hovertemplate=f"{HOVER}{_FORMAT[panel.kind]}{what}<extra></extra>",
         )
     )
 

@@ -326,7 +326,7 @@ def arcs(
     page = Page.of(width, font_size, theme)
     look = Look("linear", limit, merge, hide_first, queries, keys, highlight)
     chart = charts.arcs(trace, layer, head, look, least=least)
-    return draw_arcs(chart, page, title, _untuned(trace), first_hidden=hide_first)
+    return draw_arcs(chart, page, title, _untuned(trace))
 
 
 def _run(of: Trace | Comparison) -> Trace:
@@ -339,4 +339,4 @@ def _untuned(trace: Trace) -> list[str]:
 
 
 def _border_note(*axes: charts.Axis) -> list[str]:
-    return ["dashed: decoding begins"] if any(axis.border is not None for axis in axes) else []
+    return ["dashed: decoding starts"] if any(axis.border is not None for axis in axes) else []

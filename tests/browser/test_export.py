@@ -54,13 +54,13 @@ def test_the_difference_is_exported_as_one(session, page):
 
 
 @pytest.mark.parametrize("kind", ["comparison", "mask", "heads", "flow", "tokens", "arcs"])
-def test_every_kind(session, page, kind):
+def test_every_kind(page, kind):
     recipe = sv.figures.recipe(_kept(save(page, figure=kind, format="png")))
     assert recipe["kind"] == kind
     assert "saved" in page.locator(".sv-export [role=status]").inner_text()
 
 
-def test_a_failed_one_says_why_and_the_next_works(session, page, monkeypatch):
+def test_a_failed_one_says_why_and_the_next_works(page, monkeypatch):
     page.get_by_role("button", name="Export", exact=True).click()
 
     def fails(*_arguments, **_options):

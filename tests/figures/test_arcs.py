@@ -171,7 +171,7 @@ def test_decoding_has_a_dashed_line_on_both_sides() -> None:
         if isinstance(one, LineCollection) and tuple(one.get_colors()[0][:3]) == to_rgb(DECODE)
     ]
     assert len(dashes) == 2
-    assert [word for word in laid.words(figure) if "decoding begins" in word]
+    assert [word for word in laid.words(figure) if "decoding starts" in word]
     without = arcs(laid.trace(24), 1, 2)
     assert not [word for word in laid.words(without) if "decoding" in word]
 

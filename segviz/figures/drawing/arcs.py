@@ -227,7 +227,7 @@ class _Fan:
         if self.chart.least > 0:
             notes.append(f"lines from {number(float(f'{self.chart.least:.2g}'))} on")
         if any(axis.border is not None for axis in (self.chart.rows, self.chart.columns)):
-            notes.append("dashes: decoding begins")
+            notes.append("dashes: decoding starts")
         if self.chart.first_hidden:
             notes.append("first token hidden")
         text = "; ".join(notes)

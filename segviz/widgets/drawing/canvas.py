@@ -13,6 +13,7 @@ from matplotlib.figure import Figure
 from PIL import Image
 
 from segviz.palette import SEGMENTS
+from segviz.pictures import reduced
 
 Dicts = Sequence[Mapping[str, Any]]
 DPI = 110
@@ -46,21 +47,10 @@ def _smaller(picture: Image.Image) -> bytes:
     """The picture with fewer colours, which hardly shows, and with fewer pixels while too large."""
     data = b""
     for share, colors in _STEPS:
-        data = _reduced(picture, share, colors)
+        data = reduced(picture, colors, share)
         if len(data) <= _LIMIT:
             break
     return data
-
-
-def _reduced(picture: Image.Image, share: float, colors: int) -> bytes:
-    size = (round(picture.width * share), round(picture.height * share))
-    # One step of k-means keeps the colours of large areas as they are.
-    reduced = picture.resize(size).quantize(
-        colors, method=Image.Quantize.MAXCOVERAGE, kmeans=1, dither=Image.Dither.NONE
-    )
-    buffer = io.BytesIO()
-    reduced.save(buffer, format="png", optimize=True)
-    return buffer.getvalue()
 
 
 def color(index: int) -> str:
