@@ -10,10 +10,8 @@ import re
 import unicodedata
 from collections.abc import Iterable
 
-UNTUNED = (
-    "untuned: these weights were never tuned for segment masks, so what they do under one is off "
-    "their training distribution"
-)
+UNTUNED_SHORT = "untuned: these weights were never tuned for segment masks"
+UNTUNED = f"{UNTUNED_SHORT}, so what they do under one is off their training distribution"
 """The notice beside answers of weights that were never tuned for the mask they run under."""
 
 _MARKS = {"\n": "⏎", "\t": "⇥"}

@@ -12,6 +12,7 @@ from segviz.charts.heads import Mosaic, heads
 from segviz.charts.heatmap import Heatmap, Heatmaps, attention, comparison
 from segviz.charts.look import Look, Part
 from segviz.charts.mask import MaskChart, mask
+from segviz.charts.naming import run_of
 from segviz.charts.text import Text, tokens
 
 __all__ = [
@@ -33,5 +34,6 @@ __all__ = [
     "flow",
     "heads",
     "mask",
+    "run_of",
     "tokens",
 ]

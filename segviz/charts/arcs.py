@@ -11,6 +11,7 @@ import numpy as np
 from segviz.charts.axis import Axis
 from segviz.charts.heatmap import Heatmap, attention
 from segviz.charts.look import Look
+from segviz.charts.naming import what_of
 
 if TYPE_CHECKING:
     from segviz.patterns import Head
@@ -99,7 +100,11 @@ def arcs(
     if len(kept) < len(every):
         least = kept[0].value
     names = tuple(panel.title.split(", ", 1)[1].split(":", 1)[0] for panel in panels)
-    title = panels[0].title if len(panels) == 1 else panels[0].title.split(", ", 1)[0]
+    title = (
+        panels[0].title
+        if len(panels) == 1
+        else f"{panels[0].title.split(', ', 1)[0]}: {what_of(trace)}"
+    )
     return Arcs(
         title,
         names,

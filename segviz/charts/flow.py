@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from segviz.charts.naming import DIFFERENCE, run_of, what_of
 from segviz.palette import Kind
 
 if TYPE_CHECKING:
@@ -49,23 +50,24 @@ def flow(of: Trace | Comparison, layer: int | None = None, head: int | None = No
     Raises:
         IndexError: no such layer or head.
     """
-    if not hasattr(of, "segment"):
-        trace: Trace = of  # type: ignore[reportAssignmentType]
-        title = f"{trace.mask_kind} mask"
+    trace = run_of(of)
+    if trace is of:
         values = _seen(trace, trace.flow(layer, head))
-        return Flows((title,), (values,), ("sequential",), _names(trace), _what(trace, layer, head))
-    both: tuple[Trace, Trace] = (of.causal, of.segment)  # type: ignore[reportAttributeAccessIssue]
+        return Flows(
+            (what_of(of),), (values,), ("sequential",), _names(trace), _what(trace, layer, head)
+        )
+    both: tuple[Trace, Trace] = (of.causal, trace)  # type: ignore[reportAttributeAccessIssue]
     # One of the runs may lack the response: over the segments that both have.
-    shared = min(len(trace.segmentation.segments) for trace in both)
-    causal, segment = (_shared(_seen(trace, trace.flow(layer, head)), shared) for trace in both)
+    shared = min(len(one.segmentation.segments) for one in both)
+    causal, segment = (_shared(_seen(one, one.flow(layer, head)), shared) for one in both)
     change = np.nan_to_num(segment) - np.nan_to_num(causal)
     change[np.isnan(segment) & np.isnan(causal)] = np.nan
     return Flows(
-        ("causal mask", "segment mask", "segment minus causal"),
+        ("causal mask", what_of(trace), DIFFERENCE),
         (causal, segment, change),
         ("sequential", "sequential", "diverging"),
-        _names(of.segment)[:shared],  # type: ignore[reportAttributeAccessIssue]
-        _what(both[1], layer, head),
+        _names(trace)[:shared],
+        _what(trace, layer, head),
     )
 
 

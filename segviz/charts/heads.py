@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from segviz.charts.look import Look
+from segviz.charts.naming import run_of, what_of
 from segviz.palette import Kind
 from segviz.scales import Scale, limit_of
 
@@ -76,8 +77,8 @@ def heads(
         ValueError: no layer at all, an unknown scale, or a limit that is no positive number.
     """
     look = Look(scale, limit)
-    compared = hasattr(of, "segment")
-    trace: Trace = of.segment if compared else of  # type: ignore[reportAttributeAccessIssue]
+    trace = run_of(of)
+    compared = trace is not of
     every = range(len(trace.layers))
     named = every if layers is None else np.atleast_1d(np.asarray(layers)).tolist()
     if not len(named):
@@ -96,7 +97,7 @@ def heads(
     magnitude = np.abs(np.nan_to_num(values))
     end = look.limit or limit_of(magnitude, np.isfinite(values), scale) or 1.0
     return Mosaic(
-        title="segment minus causal" if compared else f"{trace.mask_kind} mask",
+        title=what_of(of),
         values=values,
         kind="diverging" if compared else "sequential",
         layers=chosen,

@@ -10,8 +10,8 @@ import numpy as np
 
 from segviz.charts.axis import Axis
 from segviz.charts.look import Look, checked_position, positions
+from segviz.charts.naming import DIFFERENCE, head_of, run_of, what_of
 from segviz.grouping import MergedTiles, group_starts
-from segviz.labels import head_name
 from segviz.palette import Kind
 from segviz.scales import Scale, limit_of, magnitudes
 from segviz.tiles import PICTURE, Tiles, WithoutFirst
@@ -24,7 +24,6 @@ if TYPE_CHECKING:
 
 PROBABILITY = "attention probability"
 CHANGE = "change in probability"
-DIFFERENCE = "segment minus causal"
 SHARE = "share of the row's largest"
 
 
@@ -107,17 +106,17 @@ def attention(
     layers, heads = _several(layer, "layer"), _several(head, "head")
     one = len(layers) == len(heads) == 1
     trace = run_of(of)
-    segmentation, what, kind = trace.segmentation, f"{trace.mask_kind} mask", "sequential"
+    segmentation, what, kind = trace.segmentation, what_of(of), "sequential"
     if trace is not of:
         shared: int = of.shared_length  # type: ignore[reportAttributeAccessIssue]
-        segmentation, what, kind = segmentation.cut(shared), DIFFERENCE, "diverging"
+        segmentation, kind = segmentation.cut(shared), "diverging"
     panels = [
         [
             _read(
                 of.tiles(number, which),
                 trace,
                 segmentation,
-                _named(trace, number, which) + (f": {what}" if one else ""),
+                head_of(trace, number, which) + (f": {what}" if one else ""),
                 look or Look(),
                 side,
                 kind,
@@ -150,17 +149,12 @@ def comparison(
     segmentation = compared.segment.segmentation.cut(length)
     kinds: tuple[Kind, ...] = ("sequential", "sequential", "diverging")
     three = compared.causal, compared.segment, compared
-    titles = ("causal mask", "segment mask", DIFFERENCE)
+    titles = ("causal mask", what_of(compared.segment), DIFFERENCE)
     panels = [
         _read(one.tiles(layer, head), compared.segment, segmentation, title, look, side, kind)
         for one, title, kind in zip(three, titles, kinds, strict=True)
     ]
-    return _sharing([panels], look, _named(compared.segment, layer, head))
-
-
-def run_of(of: Trace | Comparison) -> Trace:
-    """A trace, or that of the segment mask."""
-    return getattr(of, "segment", of)  # type: ignore[reportReturnType]
+    return _sharing([panels], look, head_of(compared.segment, layer, head))
 
 
 def _read(
@@ -231,9 +225,3 @@ def _several(given: Any, what: str) -> list[Any]:
     if not several:
         raise ValueError(f"no {what} is given: name at least one, {what}=0 for instance")
     return several
-
-
-def _named(trace: Trace, layer: int, head: Head) -> str:
-    """Layer and head by their numbers, for headings."""
-    which = head if isinstance(head, str) else range(trace.heads)[head]
-    return head_name(range(len(trace.layers))[layer], which)

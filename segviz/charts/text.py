@@ -9,7 +9,8 @@ import numpy as np
 
 from segviz.charts.axis import Span
 from segviz.charts.look import Look, Part, checked_position, positions
-from segviz.labels import head_name, readable
+from segviz.charts.naming import head_of, what_of
+from segviz.labels import readable
 from segviz.scales import Scale, limit_of
 
 if TYPE_CHECKING:
@@ -60,7 +61,7 @@ def tokens(
     >>> import segviz as sv
     >>> chart = tokens(sv.load().trace(sv.examples["chain"]), layer=2, head=0, keys="user")
     >>> chart.spans[0].name, chart.title
-    ('user', 'Layer 2, head 0: attention of token 38, the last of the prompt')
+    ('user', 'Layer 2, head 0, segment mask: attention of token 38, the last of the prompt')
 
     Args:
         trace: what a run left behind.
@@ -131,7 +132,6 @@ def _shading(
     row = np.where(visible[0], values[0], np.float32(np.nan))
     if hide_first:
         row[0] = np.nan
-    number = range(len(trace.layers))[layer]
-    name = head_name(number, which if isinstance(which, str) else range(trace.heads)[which])
+    name = f"{head_of(trace, layer, which)}, {what_of(trace)}"
     last = ", the last of the prompt" if at == trace.prompt_length - 1 else ""
     return row[part], at, f"{name}: attention of token {at}{last}"

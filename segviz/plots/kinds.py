@@ -35,6 +35,7 @@ import plotly.graph_objects as go
 from segviz import charts
 from segviz.charts import Look, Part
 from segviz.grouping import Merge
+from segviz.labels import UNTUNED_SHORT
 from segviz.plots.arcs import draw_arcs
 from segviz.plots.flow import draw_flow
 from segviz.plots.heatmaps import draw_heatmaps
@@ -127,7 +128,7 @@ def attention(
     look = Look(scale, limit, merge, hide_first, queries, keys, highlight, normalize)
     chart = charts.attention(trace, layer, head, look)
     first = chart.panels[0][0]
-    notes = [*_untuned(_run(trace)), *_border_note(first.rows, first.columns)]
+    notes = [*_untuned(charts.run_of(trace)), *_border_note(first.rows, first.columns)]
     return draw_heatmaps(chart, page, title, colors, notes)
 
 
@@ -203,7 +204,7 @@ def heads(
         IndexError: no such layer.
     """
     page = Page.of(width, font_size, theme)
-    run = _run(trace)
+    run = charts.run_of(trace)
     count = len(run.layers) if layers is None else np.size(layers)
     size = size_of(count, run.heads)
     chart = charts.heads(trace, layers, scale=scale, limit=limit, size=size)
@@ -239,7 +240,7 @@ def flow(
     """
     page = Page.of(width, font_size, theme)
     chart = charts.flow(trace, layer, head)
-    return draw_flow(chart, page, title, colors, _untuned(_run(trace)))
+    return draw_flow(chart, page, title, colors, _untuned(charts.run_of(trace)))
 
 
 def tokens(
@@ -329,13 +330,8 @@ def arcs(
     return draw_arcs(chart, page, title, _untuned(trace))
 
 
-def _run(of: Trace | Comparison) -> Trace:
-    """A trace, or the one under the segment mask."""
-    return getattr(of, "segment", of)  # type: ignore[reportReturnType]
-
-
 def _untuned(trace: Trace) -> list[str]:
-    return ["untuned: these weights were not trained under a segment mask"] if trace.untuned else []
+    return [UNTUNED_SHORT] if trace.untuned else []
 
 
 def _border_note(*axes: charts.Axis) -> list[str]:

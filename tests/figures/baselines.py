@@ -14,7 +14,7 @@ import segviz as sv
 
 FOLDER = Path(__file__).parent / "baseline"
 VERSION = FOLDER / "matplotlib.txt"
-DPI = 100
+DPI = 72
 
 
 def figures() -> dict[str, Callable[[], Figure]]:

@@ -87,7 +87,7 @@ def test_a_comparison_shares_its_scale_and_shows_signs() -> None:
         sign = "" if float(rounded) == 0 else "+" if value > 0 else "−"
         assert sign + rounded in texts
     words = laid.words(figure)
-    assert {"causal mask", "segment mask", "segment minus causal"} <= set(words)
+    assert {"causal mask", "segment mask (untuned)", "segment minus causal"} <= set(words)
     assert words.count("key segment") == 3
     assert words.count("query segment") == 1
     # Both bars end at the same number.
@@ -158,8 +158,8 @@ def test_axes_of_the_user() -> None:
 
 def test_titles_and_unknown_colors() -> None:
     trace = laid.trace(60)
-    assert "Segment mask, mean over all heads" in laid.words(flow(trace))
-    assert "Segment mask, layer 1, head 2" in laid.words(flow(trace, 1, 2))
+    assert "Segment mask (untuned), mean over all heads" in laid.words(flow(trace))
+    assert "Segment mask (untuned), layer 1, head 2" in laid.words(flow(trace, 1, 2))
     bare = flow(trace, title="")
     assert not [word for word in laid.words(bare) if "mask" in word]
     assert bare.get_figheight() < flow(trace).get_figheight()

@@ -140,7 +140,7 @@ def test_differences_have_signs_and_other_colours() -> None:
             np.testing.assert_allclose(tile[::step, ::step], expected[layer, head], atol=1e-6)
     assert picture(figure).get_cmap().name == "PuOr_r"
     assert "change in probability" in laid.words(figure)
-    assert "All heads: segment minus causal" in laid.words(figure)
+    assert "All heads: segment minus causal (untuned)" in laid.words(figure)
 
 
 def test_one_token_chosen_layers_and_no_title() -> None:
