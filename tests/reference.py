@@ -30,7 +30,6 @@ _SHAPE = {
     "num_hidden_layers": LAYERS,
     "num_attention_heads": HEADS,
     "num_key_value_heads": KV_HEADS,
-    "max_position_embeddings": 256,
     "bos_token_id": 0,
     "eos_token_id": 1,
     "pad_token_id": 2,
@@ -52,12 +51,15 @@ WINDOWED = {
 }
 
 
-def make(architecture: str, seed: int = 0, dtype: torch.dtype = torch.float32):
+def make(
+    architecture: str, seed: int = 0, dtype: torch.dtype = torch.float32, positions: int = 256
+):
     """A transformers model with random weights; biases are random, too."""
     config_class, extra = (CONFIGS | WINDOWED)[architecture]
     torch.manual_seed(seed)
     model = AutoModelForCausalLM.from_config(
-        config_class(**_SHAPE, **extra), attn_implementation="sdpa"
+        config_class(**_SHAPE, max_position_embeddings=positions, **extra),
+        attn_implementation="sdpa",
     )
     for name, parameter in model.named_parameters():
         if name.endswith("bias"):
