@@ -28,6 +28,9 @@ def whole(path: Path, what: str) -> Iterator[Path]:
         FileNotFoundError: no such folder.
         IsADirectoryError: a folder of that name.
     """
+    if path.is_symlink():
+        # As if the file were opened: a link stays one, and what it leads to is written.
+        path = path.resolve()
     if path.is_dir():
         raise IsADirectoryError(
             f"{str(path)!r} is a folder: give the name of a file to save {what} in"

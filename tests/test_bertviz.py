@@ -322,6 +322,15 @@ def test_layers_whose_products_bertviz_would_compute_in_another_way(trace) -> No
         sv.bertviz.neuron_view(mixed)
 
 
+@pytest.mark.parametrize("view", VIEWS)
+def test_only_a_trace_is_drawn(view) -> None:
+    compared = sv.compare(sv.load(), sv.examples["chain"], max_new_tokens=0)
+    with pytest.raises(TypeError, match=r"got a Comparison: .* take comparison\.causal or"):
+        show(view, compared)
+    with pytest.raises(TypeError, match="draws one Trace, and got a str"):
+        show(view, "run.safetensors")
+
+
 def test_wrong_choices(trace) -> None:
     for view in VIEWS:
         with pytest.raises(IndexError, match="there is no layer 3: allowed are 0 to 2"):

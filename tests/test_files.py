@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import stat
+from pathlib import Path
 
 import pytest
 
@@ -46,6 +47,19 @@ def test_a_failure_leaves_what_was_there(tmp_path) -> None:
     assert failing.__exit__(KeyError, KeyError("x"), None) is False
     assert (tmp_path / "run.json").read_text() == "old"
     assert [path.name for path in tmp_path.iterdir()] == ["run.json"]
+
+
+@pytest.mark.skipif(os.name != "posix", reason="links need rights on Windows")
+def test_a_link_stays_one_and_what_it_leads_to_is_written(tmp_path) -> None:
+    (tmp_path / "paper").mkdir()
+    there, link = tmp_path / "paper" / "fig.pdf", tmp_path / "fig.pdf"
+    link.symlink_to(Path("paper", "fig.pdf"))
+    for text in ("new", "newer"):
+        with whole(link, "a figure") as unfinished:
+            unfinished.write_text(text)
+        assert link.is_symlink()
+        assert there.read_text() == text
+    assert [path.name for path in there.parent.iterdir()] == ["fig.pdf"]
 
 
 @pytest.mark.skipif(os.name != "posix", reason="permissions of POSIX")

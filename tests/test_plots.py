@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import html
+import inspect
 import itertools
 import random
 import re
@@ -235,6 +236,21 @@ def test_flow(trace, pair) -> None:
     _, _, change = heat_maps(plots.flow(pair))
     expected = pair.segment.flow() - pair.causal.flow()
     np.testing.assert_allclose(change.z[np.tri(3, dtype=bool)], expected[np.tri(3, dtype=bool)])
+
+
+def test_a_text_fits_into_a_notebook(trace) -> None:
+    # JupyterLab has about 800 pixels for it, with its side bar, in a window 1,280 wide.
+    assert plots.tokens(trace).layout.width <= 800
+    assert plots.tokens(trace, width="slide").layout.width == 960
+
+
+@pytest.mark.parametrize("kind", plots.__all__)
+@pytest.mark.parametrize("module", [plots, sv.figures])
+def test_help_explains_every_argument(kind, module) -> None:
+    function = getattr(module, kind)
+    explained = re.findall(r"^    (\w+): \S", inspect.getdoc(function) or "", re.MULTILINE)
+    names = list(inspect.signature(function).parameters)
+    assert [name for name in names if explained.count(name) != 1] == []
 
 
 def test_a_text_is_all_there_and_in_order(trace) -> None:

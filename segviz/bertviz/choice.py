@@ -75,13 +75,20 @@ def choose(
 
     Raises:
         IndexError: no such layer, head or token position.
-        TypeError: what is no integer.
+        TypeError: no trace, or what is no integer.
         ValueError: no layer or head at all, or positions that are no span.
     """
+    try:
+        captured, count, length = trace.layers, trace.heads, len(trace.tokens)
+    except AttributeError:
+        raise TypeError(
+            f"BertViz draws one Trace, and got a {type(trace).__name__}: model.trace(…) gives one; "
+            "of a Comparison take comparison.causal or comparison.segment"
+        ) from None
     return Choice(
-        _numbers(layers, len(trace.layers), "layer"),
-        _numbers(heads, trace.heads, "head"),
-        _span(positions, len(trace.tokens)),
+        _numbers(layers, len(captured), "layer"),
+        _numbers(heads, count, "head"),
+        _span(positions, length),
     )
 
 

@@ -10,8 +10,8 @@ import numpy as np
 
 from segviz.charts.axis import Axis
 from segviz.charts.heatmap import Heatmap, attention
-from segviz.charts.look import Look
-from segviz.charts.naming import what_of
+from segviz.charts.look import Look, is_number
+from segviz.charts.naming import only_run, what_of
 
 if TYPE_CHECKING:
     from segviz.patterns import Head
@@ -86,11 +86,13 @@ def arcs(
         least: the probability from which a line is drawn.
 
     Raises:
+        TypeError: a comparison, which has two runs.
         IndexError: no such layer or head.
         ValueError: what :class:`segviz.charts.Look` names is not there; a ``least`` outside of
             [0, 1].
     """
-    if not 0 <= least <= 1:
+    trace = only_run(trace)
+    if not (is_number(least) and 0 <= least <= 1):
         raise ValueError(f"least={least!r}; it is a probability, 0 to 1")
     chart = attention(trace, layer, head, look)
     panels = chart.panels[0]

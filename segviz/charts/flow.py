@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from segviz.charts.naming import DIFFERENCE, run_of, what_of
+from segviz.charts.naming import DIFFERENCE, noted, run_of, what_of
 from segviz.palette import Kind
 
 if TYPE_CHECKING:
@@ -52,22 +52,22 @@ def flow(of: Trace | Comparison, layer: int | None = None, head: int | None = No
     """
     trace = run_of(of)
     if trace is of:
-        values = _seen(trace, trace.flow(layer, head))
+        values = _seen(trace, layer, trace.flow(layer, head))
         return Flows(
             (what_of(of),), (values,), ("sequential",), _names(trace), _what(trace, layer, head)
         )
     both: tuple[Trace, Trace] = (of.causal, trace)  # type: ignore[reportAttributeAccessIssue]
     # One of the runs may lack the response: over the segments that both have.
     shared = min(len(one.segmentation.segments) for one in both)
-    causal, segment = (_shared(_seen(one, one.flow(layer, head)), shared) for one in both)
+    causal, segment = (_shared(_seen(one, layer, one.flow(layer, head)), shared) for one in both)
     change = np.nan_to_num(segment) - np.nan_to_num(causal)
     change[np.isnan(segment) & np.isnan(causal)] = np.nan
     return Flows(
-        ("causal mask", what_of(trace), DIFFERENCE),
+        ("causal mask", "segment mask", DIFFERENCE),
         (causal, segment, change),
         ("sequential", "sequential", "diverging"),
         _names(trace)[:shared],
-        _what(trace, layer, head),
+        noted(_what(trace, layer, head), trace),
     )
 
 
@@ -75,15 +75,17 @@ def _shared(values: np.ndarray, count: int) -> np.ndarray:
     return values[:count, :count]
 
 
-def _seen(trace: Trace, flow: np.ndarray) -> np.ndarray:
-    """The flow with NaN where no query of the segment sees any key of the other."""
+def _seen(trace: Trace, layer: int | None, flow: np.ndarray) -> np.ndarray:
+    """The flow with NaN where no query of the segment sees any key of the other, in any layer."""
     stops = np.array([segment.stop for segment in trace.segmentation.segments])
     starts = np.array([segment.start for segment in trace.segmentation.segments])
-    # Spans grow from query to query, so that of the last one reaches furthest.
-    furthest = np.max(
-        [trace.key_spans(layer)[stops - 1, 1] for layer in range(len(trace.layers))], axis=0
-    )
-    return np.where(starts[None, :] < furthest[:, None], flow, np.float32(np.nan))
+    seen = np.zeros(flow.shape, dtype=bool)
+    for number in range(len(trace.layers)) if layer is None else (layer,):
+        # The spans of a segment's queries touch: together they are one, from the first's to the
+        # last's. Under a sliding window it begins behind the first token.
+        spans = trace.key_spans(number)
+        seen |= (starts < spans[stops - 1, 1, None]) & (stops > spans[starts, 0, None])
+    return np.where(seen, flow, np.float32(np.nan))
 
 
 def _names(trace: Trace) -> tuple[str, ...]:

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from segviz.charts.axis import Axis
-from segviz.charts.look import Look, checked_position, positions
-from segviz.charts.naming import DIFFERENCE, head_of, run_of, what_of
+from segviz.charts.look import Look, checked_positions, positions
+from segviz.charts.naming import DIFFERENCE, head_of, noted, run_of, what_of
 from segviz.grouping import MergedTiles, group_starts
 from segviz.palette import Kind
 from segviz.scales import Scale, limit_of, magnitudes
@@ -141,20 +141,27 @@ def comparison(
     Over the positions that both runs share. The colours of all three end at the same number.
 
     Raises:
+        TypeError: no comparison.
         IndexError: no such layer or head.
         ValueError: what :class:`Look` names is not there.
     """
     look = look or Look()
+    if run_of(compared) is compared:  # type: ignore[reportUnnecessaryComparison]
+        raise TypeError(
+            "a comparison has two runs, and given was one: sv.compare(model, prompt) makes both, "
+            "sv.Comparison(causal, segment) is that of two traces"
+        )
     length = compared.shared_length
     segmentation = compared.segment.segmentation.cut(length)
     kinds: tuple[Kind, ...] = ("sequential", "sequential", "diverging")
     three = compared.causal, compared.segment, compared
-    titles = ("causal mask", what_of(compared.segment), DIFFERENCE)
+    titles = ("causal mask", "segment mask", DIFFERENCE)
     panels = [
         _read(one.tiles(layer, head), compared.segment, segmentation, title, look, side, kind)
         for one, title, kind in zip(three, titles, kinds, strict=True)
     ]
-    return _sharing([panels], look, head_of(compared.segment, layer, head))
+    title = noted(head_of(compared.segment, layer, head), compared.segment)
+    return _sharing([panels], look, title)
 
 
 def _read(
@@ -181,7 +188,7 @@ def _read(
     columns = _groups(edges, positions(look.keys, segmentation, "keys"))
     factor = max(1, -(-max(part.stop - part.start for part in (rows, columns)) // side))
     values, visible = tiles.tile(rows, columns, factor)
-    marked = [checked_position(at, len(trace.tokens), "highlight") for at in look.highlight]
+    marked = checked_positions(look.highlight, len(trace.tokens), "highlight")
     row_axis, column_axis = (
         Axis.of(
             tokens,
@@ -221,7 +228,8 @@ def _sharing(panels: Sequence[Sequence[Heatmap]], look: Look, title: str) -> Hea
 
 
 def _several(given: Any, what: str) -> list[Any]:
-    several = [given] if isinstance(given, int | str | np.integer) else list(given)
+    # One that is no layer or head is told by the trace, which knows those that are.
+    several = list(given) if np.iterable(given) and not isinstance(given, str) else [given]
     if not several:
         raise ValueError(f"no {what} is given: name at least one, {what}=0 for instance")
     return several

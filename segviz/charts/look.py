@@ -7,6 +7,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
+
 from segviz.grouping import MERGES, Merge
 from segviz.scales import SCALES, Scale
 from segviz.segments import Segmentation
@@ -51,7 +53,7 @@ class Look:
         _check_word("scale", self.scale, SCALES)
         _check_word("merge", self.merge, MERGES)
         limit = self.limit
-        if limit is not None and not (_is_number(limit) and 0 < limit < math.inf):
+        if limit is not None and not (is_number(limit) and 0 < limit < math.inf):
             raise ValueError(
                 f"limit={limit!r}; it is the number at which the colours end, above 0, or None for "
                 "the largest one shown"
@@ -111,10 +113,28 @@ def checked_position(position: int, length: int, what: str) -> int:
         raise TypeError(f"{what} is a token position, not {position!r}") from None
 
 
+def checked_positions(given: Any, length: int, what: str) -> list[int]:
+    """Several token positions, each as :func:`checked_position` has it.
+
+    >>> checked_positions(5, 9, "highlight")
+    Traceback (most recent call last):
+    TypeError: highlight=5; it is several token positions: for one, highlight=[5]
+
+    Raises:
+        TypeError: not several, or none that are positions.
+        IndexError: no such position.
+    """
+    if not np.iterable(given) or isinstance(given, str):
+        one = given if isinstance(given, int | np.integer) else 0
+        raise TypeError(f"{what}={given!r}; it is several token positions: for one, {what}=[{one}]")
+    return [checked_position(at, length, what) for at in given]
+
+
 def _check_word(name: str, value: Any, allowed: Sequence[str]) -> None:
     if value not in allowed:
         raise ValueError(f"{name}={value!r}; allowed are {', '.join(map(repr, allowed))}")
 
 
-def _is_number(value: Any) -> bool:
+def is_number(value: Any) -> bool:
+    """Whether it can be compared with numbers."""
     return isinstance(value, int | float) or hasattr(value, "__float__")

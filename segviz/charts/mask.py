@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from segviz.charts.axis import Axis
-from segviz.charts.look import Part, checked_position, positions
+from segviz.charts.look import Part, checked_positions, positions
 from segviz.masks import key_spans, mask_tile
 from segviz.segments import Segmentation
 from segviz.tiles import PICTURE
@@ -84,7 +84,7 @@ def mask(
     last = np.minimum(np.arange(*parts[0].indices(length)[:2], factor) + factor, parts[0].stop) - 1
     cells = np.where(visible, 1 + owner[last][:, None], MASKED)
     cells[before] = CAUSAL
-    marked = [checked_position(at, length, "highlight") for at in highlight]
+    marked = checked_positions(highlight, length, "highlight")
     rows, columns = (
         Axis.of(
             tokens,
@@ -109,7 +109,11 @@ def _spans(
             raise ValueError("layer= goes with a trace; a segmentation has one mask")
         return key_spans(of.length, of), key_spans(of.length), of, "Segment mask"
     if not hasattr(of, "key_spans"):
-        raise TypeError(f"a mask is that of a Trace or of a Segmentation, not of {of!r}")
+        two = ": a Comparison has two, give comparison.segment or .causal"
+        raise TypeError(
+            f"a mask is that of a Trace or of a Segmentation, and given was a {type(of).__name__}"
+            + (two if hasattr(of, "shared_length") else "")
+        )
     windows = [captured.window for captured in of.layers]
     if layer is None and len(set(windows)) > 1:
         raise ValueError(

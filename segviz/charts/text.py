@@ -9,7 +9,7 @@ import numpy as np
 
 from segviz.charts.axis import Span
 from segviz.charts.look import Look, Part, checked_position, positions
-from segviz.charts.naming import head_of, what_of
+from segviz.charts.naming import head_of, only_run, what_of
 from segviz.labels import readable
 from segviz.scales import Scale, limit_of
 
@@ -75,11 +75,12 @@ def tokens(
         keys: which tokens to show: a segment's name, or ``(start, stop)`` in token positions.
 
     Raises:
+        TypeError: a comparison, which has two runs.
         IndexError: no such layer, head or token position.
         ValueError: a head or a query without a layer; a part that is not there; an unknown scale,
             or a limit that is no positive number.
     """
-    look = Look(scale, limit)
+    trace, look = only_run(trace), Look(scale, limit)
     part = positions(keys, trace.segmentation, "keys")
     spans = tuple(
         Span(

@@ -147,6 +147,7 @@ class Progress:
 
     def __init__(self, stream: TextIO) -> None:
         self._stream = stream if stream.isatty() else None
+        self._columns = 0
 
     def __enter__(self) -> Self:
         return self
@@ -166,9 +167,15 @@ class Progress:
 
     def _write(self, text: str) -> None:
         if self._stream is not None:
-            self._stream.write(f"\r\x1b[K{text}")
+            # With spaces, since a notebook's output knows no command that erases.
+            rest = " " * max(0, self._columns - columns_of(text))
+            self._stream.write(f"\r{text}{rest}\r{text}")
             self._stream.flush()
+            self._columns = columns_of(text)
 
     def done(self, text: str) -> None:
         """A last line, which stays."""
-        self._write(f"{text}\n")
+        self._write(text)
+        if self._stream is not None:
+            self._stream.write("\n")
+            self._columns = 0

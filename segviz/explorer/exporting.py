@@ -36,6 +36,8 @@ def exported(session: Session, kind: str, ending: str, width: str) -> tuple[str,
     """
     if session.busy:
         raise RuntimeError("a run is under way: export the figure when it is done")
+    if session.error:
+        raise RuntimeError(f"there is nothing to export, the last run failed: {session.error}")
     figure = session.figure(kind, width=width)
     buffer = io.BytesIO()
     figure.savefig(buffer, format=ending)
@@ -43,9 +45,11 @@ def exported(session: Session, kind: str, ending: str, width: str) -> tuple[str,
 
 
 def _name(session: Session, kind: str) -> str:
-    parts = [session.model.name.rsplit("/", 1)[-1], session.view, kind]
-    if kind == "comparison":
-        parts.remove(session.view)
+    parts = [session.model.name.rsplit("/", 1)[-1], kind]
+    if kind != "comparison":
+        # These show one run: beside a difference, that under the segment mask.
+        one = kind in ("mask", "tokens", "arcs") and session.view == "difference"
+        parts.insert(1, "segment" if one else session.view)
     if kind not in ("mask", "heads"):
         parts.append(f"L{session.layer}")
         parts.append(f"H{session.head}" if session.reduce == "head" else session.reduce)

@@ -1,23 +1,5 @@
 """Kinds: the figures one can make, each a function that takes a trace or a comparison.
 
-What they have in common:
-
-- ``scale``: how a number becomes a colour: ``"sqrt"``, ``"linear"``, ``"log"`` (four powers of ten)
-  or ``"clipped"`` (linear, the largest 1 % in the last colour); ``limit``: the number at which the
-  colours end, for figures that shall be compared; by default the largest one shown.
-- ``merge``: what a row and a column is: ``"tokens"``, ``"words"`` or ``"segments"``.
-- ``hide_first``: leave the first token out, which often takes most of the attention;
-  ``normalize``: each row relative to the largest number shown in it.
-- ``queries``, ``keys``: the part to show: a segment's name, or ``(start, stop)``, token positions.
-- ``highlight``: token positions to mark.
-- ``title``: in place of the usual one; ``""`` for none.
-- ``colors``: a matplotlib colormap, or its name.
-- ``width``: ``"column"`` (3.25 inches), ``"text"`` (6.75), ``"slide"`` (10), or inches.
-- ``style``: ``"paper"``, ``"slides"`` or ``"notebook"``; ``font_size`` in points, whatever the
-  width. What you have set in matplotlib's ``rcParams`` is respected and never changed.
-- ``ax``: matplotlib axes to draw into; the figure is then yours, its fonts and metadata, too.
-- ``recipe``: ``"full"``, or ``"no-text"`` to keep tokens and token ids out of the file's metadata.
-
 Every token has its label, without its leading space, where the text can be 5 points large (in
 proportion where ``font_size`` is another); elsewhere there are round token positions and the
 highlighted tokens. Names of segments that have no room are shortened, or else left out. Cells are
@@ -30,12 +12,14 @@ so.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from matplotlib.figure import Figure
 
 from segviz import charts
 from segviz.charts import Look, Part
+from segviz.charts.arguments import explained
 from segviz.figures.drawing.arcs import draw_arcs
 from segviz.figures.drawing.flow import draw_flow
 from segviz.figures.drawing.heatmaps import draw_heatmaps
@@ -54,7 +38,20 @@ if TYPE_CHECKING:
     from segviz.segments import Segmentation
     from segviz.trace import Trace
 
+_WIDTH = '``"column"`` (3.25 inches), ``"text"`` (6.75), ``"slide"`` (10), or inches'
+_explained = partial(
+    explained,
+    width=f"{_WIDTH}.",
+    style='``"paper"``, ``"slides"`` or ``"notebook"``: sizes of text and lines. What you have set '
+    "in matplotlib's ``rcParams`` is respected and never changed.",
+    font_size="in points, whatever the width; None: that of the style.",
+    ax="matplotlib axes to draw into; the figure is then yours, its fonts and metadata, too.",
+    recipe='``"full"``, or ``"no-text"`` to keep tokens and token ids out of the file\'s metadata.',
+)
+_BOTH = "a matplotlib colormap, or its name; or a pair, for attention and for differences."
 
+
+@_explained()
 def mask(
     trace: Trace | Segmentation,
     layer: int | None = None,
@@ -77,7 +74,7 @@ def mask(
     3.25
 
     The rule is ``mask[q, k] = (k <= q) or (block[q] == block[k] != -1)`` (Katz et al., arXiv
-    2412.18487). For the other arguments see :mod:`segviz.figures.kinds`.
+    2412.18487).
 
     Args:
         trace: the mask that was in force in a run, or that of a segmentation.
@@ -93,6 +90,7 @@ def mask(
         return draw_mask(chart, sheet)
 
 
+@_explained()
 def attention(
     trace: Trace | Comparison,
     layer: int | Sequence[int],
@@ -121,8 +119,6 @@ def attention(
     >>> figure = sv.figures.attention(trace, layer=1, head=0, queries="user")
     >>> grid = sv.figures.attention(trace, layer=[0, 1], head=[0, 1, 2], width="text")
 
-    For the other arguments see :mod:`segviz.figures.kinds`.
-
     Args:
         trace: what a run left behind, or a comparison: segment minus causal.
         layer: 0-based, or negative from the last one; several become rows of the grid.
@@ -138,6 +134,7 @@ def attention(
         return draw_heatmaps(chart, sheet)
 
 
+@_explained(colors=_BOTH)
 def comparison(
     comparison: Comparison,
     layer: int,
@@ -165,8 +162,7 @@ def comparison(
     >>> compared = sv.compare(sv.load(), sv.examples["chain"])
     >>> figure = sv.figures.comparison(compared, layer=1, head=0)
 
-    The colours of all three end at the same number. For the other arguments see
-    :mod:`segviz.figures.kinds`; ``colors`` may be a pair, for attention and for differences.
+    The colours of all three end at the same number.
 
     Args:
         comparison: both runs.
@@ -183,6 +179,7 @@ def comparison(
         return draw_heatmaps(chart, sheet)
 
 
+@_explained()
 def heads(
     trace: Trace | Comparison,
     layers: int | Sequence[int] | None = None,
@@ -202,8 +199,6 @@ def heads(
     >>> import segviz as sv
     >>> figure = sv.figures.heads(sv.load().trace(sv.examples["chain"]))
 
-    For the other arguments see :mod:`segviz.figures.kinds`.
-
     Args:
         trace: what a run left behind, or a comparison.
         layers: which; None: all.
@@ -217,6 +212,7 @@ def heads(
         return draw_mosaic(chart, sheet)
 
 
+@_explained(colors=_BOTH, width=f'{_WIDTH}; None: "column", of a comparison "text".')
 def flow(
     trace: Trace | Comparison,
     layer: int | None = None,
@@ -235,9 +231,7 @@ def flow(
     >>> import segviz as sv
     >>> figure = sv.figures.flow(sv.load().trace(sv.examples["chain"]), layer=1)
 
-    A row sums to 1. Of a comparison there are three: causal, segment, segment minus causal. For
-    the other arguments see :mod:`segviz.figures.kinds`; the usual width is ``"column"``, that of a
-    comparison ``"text"``.
+    A row sums to 1. Of a comparison there are three: causal, segment, segment minus causal.
 
     Args:
         trace: what a run left behind, or a comparison.
@@ -255,6 +249,7 @@ def flow(
         return draw_flow(chart, sheet)
 
 
+@_explained()
 def tokens(
     trace: Trace,
     layer: int | None = None,
@@ -279,8 +274,6 @@ def tokens(
     >>> trace = sv.load().trace(sv.examples["chain"], max_new_tokens=4)
     >>> figure = sv.figures.tokens(trace, layer=2, head=0, hide_first=True)
 
-    For the other arguments see :mod:`segviz.figures.kinds`.
-
     Args:
         trace: what a run left behind.
         layer: whose attention; None: the segments alone.
@@ -301,6 +294,7 @@ def tokens(
         return draw_text(chart, sheet)
 
 
+@_explained()
 def arcs(
     trace: Trace,
     layer: int,
@@ -326,8 +320,7 @@ def arcs(
     >>> trace = sv.load().trace(sv.examples["chain"])
     >>> figure = sv.figures.arcs(trace, layer=1, head=[0, 3], hide_first=True)
 
-    A line's opacity is the probability over ``limit``. For the other arguments see
-    :mod:`segviz.figures.kinds`.
+    A line's opacity is the probability over ``limit``.
 
     Args:
         trace: what a run left behind.

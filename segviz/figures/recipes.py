@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import math
 from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from numbers import Integral, Real
 from typing import Any, Literal
 
@@ -58,12 +59,18 @@ def recipe_of(
         plain dicts and lists, for JSON.
 
     Raises:
+        TypeError: another subject.
         ValueError: another word for ``keep``.
     """
     if keep not in KEEP:
         raise ValueError(
             f"recipe={keep!r} is unknown; allowed are 'full' (with the tokens) and 'no-text' "
             "(with their hash only)"
+        )
+    if not isinstance(subject, Subject):
+        raise TypeError(
+            "a figure is that of a Trace, of a Comparison, or, of kind mask, of a Segmentation; "
+            f"given was a {type(subject).__name__}"
         )
     recipe: dict[str, Any] = {
         "format": FORMAT,
@@ -164,8 +171,9 @@ def _gathered(value: Any) -> Any:
     """What is no single number or word, likewise."""
     if isinstance(value, Mapping):
         return _mapping(value)
-    if isinstance(value, Sequence):
-        items = [_plain(one) for one in value]
+    if isinstance(value, Sequence | AbstractSet):
+        ordered = sorted(value, key=repr) if isinstance(value, AbstractSet) else value
+        items = [_plain(one) for one in ordered]
         return next((one for one in items if _is_unstored(one)), items)
     if isinstance(value, Segmentation):
         return {_TAG: "segmentation", **value.to_dict()}

@@ -39,6 +39,9 @@ _SAVING: Mapping[Any, Any] = {
     "text.usetex": False,
     # The size is what was asked for; ``bbox_inches="tight"`` says otherwise for one file.
     "savefig.bbox": "standard",
+    # After a save, matplotlib gives a figure the layout of ``rcParams``.
+    "figure.autolayout": False,
+    "figure.constrained_layout.use": False,
 }
 # Settings of the session and not of a drawing, or those that saving decides.
 _NOT_OF_A_FIGURE = (
@@ -102,7 +105,8 @@ class PaperFigure(Figure):
                 for name in now
                 if name.partition(".")[0] not in _NOT_OF_A_FIGURE or name in style
             }
-            super().__init__(*args, **settings)
+            # Places are worked out: a user's autolayout or constrained layout would move them.
+            super().__init__(*args, **{"layout": "none", **settings})
         self._recipe = None if recipe is None else dict(recipe)
         self._title = title
         self._png_dpi = png_dpi

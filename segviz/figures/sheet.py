@@ -51,12 +51,15 @@ class Sheet:
             for name, value in arguments.items()
             if value is not subject and name not in ("ax", "recipe")
         }
+        title = arguments.get("title")
+        if title is not None and not isinstance(title, str):
+            raise TypeError(f'title={title!r}; it is a text, "" for none, None for the usual one')
         paper = Paper.of(arguments["width"], arguments["style"], arguments["font_size"])
         return Sheet(
             paper,
             recipe_of(kind, own, subject, arguments["recipe"]),
             _axes(arguments["ax"]),
-            arguments.get("title"),
+            title,
             arguments.get("colors"),
         )
 

@@ -4,8 +4,7 @@
 >>> trace = sv.load().trace(sv.examples["chain"])
 >>> plot = sv.plots.attention(trace, layer=1, head=0)
 
-
-What can be asked of each is written in :mod:`segviz.plots.kinds`.
+``help(sv.plots.attention)`` explains all that can be asked of one.
 """
 
 from segviz.plots.kinds import arcs, attention, comparison, flow, heads, mask, tokens

@@ -2,23 +2,7 @@
 
 They are plotly figures: zoom by dragging (all panels of a plot follow), double-click to go back,
 point at a cell to read both tokens and the exact number. ``write_html("plot.html")`` makes a page
-that needs no network. What they have in common:
-
-- ``scale``: how a number becomes a colour: ``"sqrt"``, ``"linear"``, ``"log"`` (four powers of ten)
-  or ``"clipped"`` (linear, the largest 1 % in the last colour); ``limit``: the number at which the
-  colours end, for plots that shall be compared; by default the largest one shown.
-- ``merge``: what a row and a column is: ``"tokens"``, ``"words"`` or ``"segments"``.
-- ``hide_first``: leave the first token out, which often takes most of the attention;
-  ``normalize``: each row relative to the largest number shown in it.
-- ``queries``, ``keys``: the part to show: a segment's name, or ``(start, stop)``, token positions.
-- ``highlight``: token positions to mark.
-- ``title``: in place of the usual one; ``""`` for none.
-- ``colors``: a matplotlib colormap, or its name.
-- ``width``: ``"column"`` (3.25 inches), ``"text"`` (6.75), ``"slide"`` (10), or inches, of 96
-  pixels each; None: as wide as its place.
-- ``font_size``: in points.
-- ``theme``: ``"auto"`` has no background, and grey text that can be read on white and on black;
-  ``"light"``, ``"dark"``.
+that needs no network.
 
 More than 1,024 tokens on a side are pooled: the largest of each block is shown, and the axis says
 so. A cell takes 4 bytes, in a page 5.3: of 1,024 tokens a pattern takes 5.6 MB.
@@ -27,6 +11,7 @@ so. A cell takes 4 bytes, in a page 5.3: of 1,024 tokens a pattern takes 5.6 MB.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -34,6 +19,7 @@ import plotly.graph_objects as go
 
 from segviz import charts
 from segviz.charts import Look, Part
+from segviz.charts.arguments import explained
 from segviz.grouping import Merge
 from segviz.labels import UNTUNED_SHORT
 from segviz.plots.arcs import draw_arcs
@@ -51,7 +37,20 @@ if TYPE_CHECKING:
     from segviz.segments import Segmentation
     from segviz.trace import Trace
 
+_WIDTH = (
+    '``"column"`` (3.25 inches), ``"text"`` (6.75), ``"slide"`` (10), or inches, of 96 pixels each'
+)
+_explained = partial(
+    explained,
+    width=f"{_WIDTH}; None: as wide as its place.",
+    font_size="in points; None: 9.",
+    theme='``"light"``, ``"dark"``, or ``"auto"``, which has no background, and grey text that can '
+    "be read on white and on black.",
+)
+_BOTH = "a matplotlib colormap, or its name; or a pair, for attention and for differences."
 
+
+@_explained()
 def mask(
     trace: Trace | Segmentation,
     layer: int | None = None,
@@ -72,7 +71,7 @@ def mask(
     ['causal', 'added by system', 'added by user']
 
     The rule is ``mask[q, k] = (k <= q) or (block[q] == block[k] != -1)`` (Katz et al., arXiv
-    2412.18487). For the other arguments see :mod:`segviz.plots.kinds`.
+    2412.18487).
 
     Args:
         trace: the mask that was in force in a run, or that of a segmentation.
@@ -87,6 +86,7 @@ def mask(
     return draw_mask(chart, page, title, _border_note(chart.rows, chart.columns))
 
 
+@_explained()
 def attention(
     trace: Trace | Comparison,
     layer: int | Sequence[int],
@@ -113,8 +113,7 @@ def attention(
     >>> plot = sv.plots.attention(trace, layer=1, head=0, queries="user")
     >>> grid = sv.plots.attention(trace, layer=[0, 1], head=[0, 1, 2], width="text")
 
-    ``plot.data[0].z`` holds the probabilities, NaN where masked. For the other arguments see
-    :mod:`segviz.plots.kinds`.
+    ``plot.data[0].z`` holds the probabilities, NaN where masked.
 
     Args:
         trace: what a run left behind, or a comparison: segment minus causal.
@@ -132,6 +131,7 @@ def attention(
     return draw_heatmaps(chart, page, title, colors, notes)
 
 
+@_explained(colors=_BOTH)
 def comparison(
     comparison: Comparison,
     layer: int,
@@ -157,8 +157,7 @@ def comparison(
     >>> compared = sv.compare(sv.load(), sv.examples["chain"])
     >>> plot = sv.plots.comparison(compared, layer=1, head=0)
 
-    The colours of all three end at the same number. For the other arguments see
-    :mod:`segviz.plots.kinds`; ``colors`` may be a pair, for attention and for differences.
+    The colours of all three end at the same number.
 
     Args:
         comparison: both runs.
@@ -176,6 +175,7 @@ def comparison(
     return draw_heatmaps(chart, page, title, colors, notes)
 
 
+@_explained()
 def heads(
     trace: Trace | Comparison,
     layers: int | Sequence[int] | None = None,
@@ -193,8 +193,7 @@ def heads(
     >>> import segviz as sv
     >>> plot = sv.plots.heads(sv.load().trace(sv.examples["chain"]))
 
-    Its numbers are rounded, to a 255th of the square root's range. For the other arguments see
-    :mod:`segviz.plots.kinds`.
+    Its numbers are rounded, to a 255th of the square root's range.
 
     Args:
         trace: what a run left behind, or a comparison.
@@ -211,6 +210,7 @@ def heads(
     return draw_mosaic(chart, page, title, colors, _untuned(run))
 
 
+@_explained(colors=_BOTH)
 def flow(
     trace: Trace | Comparison,
     layer: int | None = None,
@@ -227,8 +227,7 @@ def flow(
     >>> import segviz as sv
     >>> plot = sv.plots.flow(sv.load().trace(sv.examples["chain"]), layer=1)
 
-    A row sums to 1. Of a comparison there are three: causal, segment, segment minus causal. For
-    the other arguments see :mod:`segviz.plots.kinds`.
+    A row sums to 1. Of a comparison there are three: causal, segment, segment minus causal.
 
     Args:
         trace: what a run left behind, or a comparison.
@@ -243,6 +242,7 @@ def flow(
     return draw_flow(chart, page, title, colors, _untuned(charts.run_of(trace)))
 
 
+@_explained(width=f"{_WIDTH}; None: 760 pixels.")
 def tokens(
     trace: Trace,
     layer: int | None = None,
@@ -265,8 +265,7 @@ def tokens(
     >>> trace = sv.load().trace(sv.examples["chain"], max_new_tokens=4)
     >>> plot = sv.plots.tokens(trace, layer=2, head=0, hide_first=True)
 
-    Lines are broken for ``width``, by default for 1,000 pixels, and not anew in another place. For
-    the other arguments see :mod:`segviz.plots.kinds`.
+    Lines are broken for ``width``, and not anew in another place.
 
     Args:
         trace: what a run left behind.
@@ -288,6 +287,7 @@ def tokens(
     return draw_text(chart, page, title, colors, notes)
 
 
+@_explained()
 def arcs(
     trace: Trace,
     layer: int,
@@ -311,8 +311,7 @@ def arcs(
     >>> trace = sv.load().trace(sv.examples["chain"])
     >>> plot = sv.plots.arcs(trace, layer=1, head=[0, 3], hide_first=True)
 
-    A line's opacity is the probability over ``limit``, in eighths. For the other arguments see
-    :mod:`segviz.plots.kinds`.
+    A line's opacity is the probability over ``limit``, in eighths.
 
     Args:
         trace: what a run left behind.

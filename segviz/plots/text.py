@@ -22,6 +22,9 @@ from segviz.scales import shares
 
 _ADVANCE = 0.62
 """Width of a character in the font's size; a little more than that of the usual fonts."""
+_USUAL = 760
+"""Pixels of a plot whose width nobody gave: there is room for them in JupyterLab beside its side
+bar, on a laptop."""
 _CLEAR = "rgba(0,0,0,0)"
 _LEADING = 1.9
 """Distance of two lines in the font's size."""
@@ -41,6 +44,8 @@ def draw_text(
         colors: a colormap.
         notes: what the reader has to know, below the title.
     """
+    # Lines are broken here: in a narrower place the reader has to scroll.
+    page = replace(page, width=page.width or _USUAL)
     heading = chart.title if title is None else title
     colors = _SHADES[page.theme.dark] if colors is None else colors
     above = heading_room(heading, notes, page)
@@ -50,8 +55,6 @@ def draw_text(
     length = max(16, int((page.nominal - gutter - 12) / wide))
     places = set_in_lines(chart.labels, chart.spans, length)
     lines = places[-1].line + 1
-    # Lines have been broken: in a narrower place the reader has to scroll.
-    page = replace(page, width=page.nominal)
     figure = page.figure(top + lines * tall + 14, {"l": gutter, "r": 8, "t": top, "b": 10})
     first = _first_lines(chart.spans, places)
     figure.update_layout(

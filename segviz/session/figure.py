@@ -34,11 +34,19 @@ def figure_of(session: Session, kind: str, options: dict[str, Any]) -> Figure:
     subject: Any = comparison.causal if session.view == "causal" else comparison.segment
     if kind == "comparison" or (session.view == "difference" and kind in _OF_BOTH):
         subject = comparison
+    run = comparison.segment if subject is comparison else subject
     pinned = session.pinned
+    if pinned is not None and pinned >= len(run.tokens):
+        # It may be one of the other run's answer, or of an earlier one, which was longer.
+        pinned = None
     shown = {name: getattr(session, name) for name in _CELLS if name not in ("head", "highlight")}
     shown["head"] = session.head if session.reduce == "head" else session.reduce
     shown["highlight"] = () if pinned is None else (pinned,)
     shown["query"] = pinned
     if kind == "flow" and session.reduce != "head":
         shown["head"] = None
-    return getattr(figures, kind)(subject, **{n: shown[n] for n in _SETTINGS[kind]} | options)
+    names = _SETTINGS[kind]
+    if kind == "mask" and len({layer.window for layer in run.layers}) > 1:
+        # Under sliding windows each kind of layer has a mask of its own.
+        names = (*names, "layer")
+    return getattr(figures, kind)(subject, **{name: shown[name] for name in names} | options)

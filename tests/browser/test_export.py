@@ -53,6 +53,36 @@ def test_the_difference_is_exported_as_one(session, page):
     assert [trace["mask"] for trace in recipe["traces"]] == ["causal", "segment"]
 
 
+def test_what_shows_one_run_is_named_after_it(session, page):
+    session.view = "difference"
+    assert save(page, figure="heads").suggested_filename == "tiny-llama-difference-heads.pdf"
+    download = save(page, figure="arcs", format="svg")
+    assert download.suggested_filename == "tiny-llama-segment-arcs-L0-H0.svg"
+    assert [trace["mask"] for trace in sv.figures.recipe(_kept(download))["traces"]] == ["segment"]
+
+
+def test_a_figure_of_three_panels_is_wide_unless_somebody_chose(page):
+    page.get_by_role("button", name="Export", exact=True).click()
+    figure, width = (page.get_by_role("combobox", name=name) for name in ("figure", "width"))
+    seen = {}
+    for kind in ["attention", "comparison", "flow", "tokens", "arcs"]:
+        figure.select_option(kind)
+        seen[kind] = width.input_value()
+    assert seen == {
+        "attention": "column", "comparison": "text", "flow": "column", "tokens": "text",
+        "arcs": "column",
+    }  # fmt: skip
+
+    # The flow of the difference has three panels, too.
+    figure.select_option("flow")
+    page.get_by_role("radio", name="difference").click()
+    assert width.input_value() == "text"
+    figure.select_option("mask")
+    width.select_option("slide")
+    figure.select_option("comparison")
+    assert width.input_value() == "slide"
+
+
 @pytest.mark.parametrize("kind", ["comparison", "mask", "heads", "flow", "tokens", "arcs"])
 def test_every_kind(page, kind):
     recipe = sv.figures.recipe(_kept(save(page, figure=kind, format="png")))
@@ -73,6 +103,21 @@ def test_a_failed_one_says_why_and_the_next_works(page, monkeypatch):
     assert "no room left" in page.locator(".sv-explorer > .sv-error").inner_text()
     assert save(page).suggested_filename.endswith(".pdf")
     assert page.locator(".sv-explorer > .sv-error").is_hidden()
+
+
+def test_after_a_failed_run_it_says_so(session, page, monkeypatch):
+    def fails(*_arguments, **_options):
+        raise MemoryError("out of room")
+
+    monkeypatch.setattr(session.model, "trace", fails)
+    session.run()
+    with pytest.raises(RuntimeError):
+        session.wait()
+    page.get_by_role("button", name="Export", exact=True).click()
+    page.locator(".sv-export").get_by_role("button", name="Save").click()
+    page.get_by_text("not saved").wait_for()
+    shown = page.locator(".sv-explorer > .sv-error").inner_text()
+    assert "the last run failed: MemoryError: out of room" in shown
 
 
 def test_pages_without_a_kernel_have_no_export(session, static_page):

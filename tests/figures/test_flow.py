@@ -6,6 +6,8 @@ import laid
 import matplotlib as mpl
 import numpy as np
 import pytest
+from baselines import compared
+from drawn import random_trace
 from matplotlib.collections import PolyCollection
 from matplotlib.colors import to_rgb
 from matplotlib.figure import Figure
@@ -87,7 +89,7 @@ def test_a_comparison_shares_its_scale_and_shows_signs() -> None:
         sign = "" if float(rounded) == 0 else "+" if value > 0 else "−"
         assert sign + rounded in texts
     words = laid.words(figure)
-    assert {"causal mask", "segment mask (untuned)", "segment minus causal"} <= set(words)
+    assert {"causal mask", "segment mask", "segment minus causal"} <= set(words)
     assert words.count("key segment") == 3
     assert words.count("query segment") == 1
     # Both bars end at the same number.
@@ -167,6 +169,25 @@ def test_titles_and_unknown_colors() -> None:
         flow(trace, colors="veridis")
     figure = flow(laid.comparison(60), colors=("Greys", "RdBu"))
     laid.assert_readable(figure)
+
+
+@pytest.mark.parametrize(("width", "font_size"), [(2.5, 9), (3.25, 9), (3.25, 12), (6.75, 20)])
+def test_matrices_side_by_side_keep_their_texts_to_themselves(width, font_size) -> None:
+    laid.assert_readable(flow(laid.comparison(60), width=width, font_size=font_size))
+
+
+@pytest.mark.parametrize("count", [100, 101, 299])
+@pytest.mark.parametrize("style", ["paper", "slides"])
+def test_names_of_hundreds_of_segments_stay_on_the_page(count, style) -> None:
+    trace = random_trace([(f"turn {number}", 1 + number % 2) for number in range(count)], new=2)
+    for width in ("column", "text"):
+        laid.assert_readable(flow(trace, 1, width=width, style=style))
+    laid.assert_readable(flow(compared(trace), 1, style=style))
+
+
+def test_no_room_for_three() -> None:
+    with pytest.raises(ValueError, match=r"3 matrices are too many for a figure 1\.2 inches wide"):
+        flow(laid.comparison(60), width=1.2)
 
 
 def test_the_embedded_model() -> None:

@@ -230,6 +230,22 @@ def test_highlighted_tokens_are_bold_and_framed_even_among_thousands() -> None:
                   ) == [(0, 5, 12, 1), (5, 0, 1, 12)]  # fmt: skip
 
 
+def test_a_long_highlighted_token_leaves_room_for_the_cells_of_a_slide() -> None:
+    long = replace(chat(300), tokens=(" internationalisation",) * 300)
+    settings: Any = {"style": "slides", "width": "slide"}
+    figure = attention(long, 1, 2, highlight=[150], **settings)
+    plain = attention(long, 1, 2, **settings)
+    tall, usual = (
+        panels(one)[0].get_position().height * one.get_figheight() for one in (figure, plain)
+    )
+    assert tall > 0.6 * usual
+    below, left = sorted((one for one in words(figure) if "(150)" in one), key=len)
+    for label in (below, left):
+        assert label.startswith("i")
+        assert label.endswith(" (150)")
+    assert "…" in below
+
+
 def test_a_comparison_shares_one_limit_and_has_two_bars(compared) -> None:
     figure = comparison(compared, 1, 0)
     length = compared.shared_length

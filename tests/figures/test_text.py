@@ -89,6 +89,12 @@ def test_nothing_overlaps_or_is_cut_off(length, width) -> None:
     laid.assert_readable(figure)
 
 
+def test_in_a_narrow_figure_the_unit_is_shortened() -> None:
+    figure = tokens(laid.trace(60, new=2), 1, 2, width=1.2)
+    laid.assert_readable(figure)
+    assert any(word.startswith("at") and "…" in word for word in laid.words(figure))
+
+
 @pytest.mark.parametrize("style", ["slides", "notebook"])
 def test_other_styles_and_many_segments(style) -> None:
     width = {"slides": "slide", "notebook": 5}[style]

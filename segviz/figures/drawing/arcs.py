@@ -12,6 +12,7 @@ from matplotlib.figure import Figure
 
 from segviz.charts import Arcs, Axis
 from segviz.charts.heatmap import PROBABILITY
+from segviz.figures.drawing.beside import ink, muted
 from segviz.figures.drawing.colors import Colors
 from segviz.figures.drawing.heading import draw_heading, heading_height
 from segviz.figures.drawing.key import draw_named_key, named_key_height
@@ -29,7 +30,7 @@ from segviz.figures.drawing.ticks import number
 from segviz.figures.drawing.titles import title_lines
 from segviz.figures.fonts import fitted
 from segviz.figures.sheet import Sheet
-from segviz.palette import INK, MUTED, SEGMENTS, segment_color
+from segviz.palette import SEGMENTS, segment_color
 from segviz.scales import shares
 
 _EDGE = 2.0
@@ -112,7 +113,7 @@ class _Fan:
             shown = self.ruler.fit(text, self.small, room)
             start = x if align == "left" else x - self.ruler.width(shown, self.small)
             start = min(max(start, _EDGE), self.width - _EDGE - self.ruler.width(shown, self.small))
-            points.text(start, heads_at, shown, self.small, color=INK)
+            points.text(start, heads_at, shown, self.small, color=ink())
         self._draw_key(points, end)
         return points.figure
 
@@ -186,7 +187,7 @@ class _Fan:
         for span in self.chart.columns.spans:
             if span.start <= column < span.stop:
                 return segment_color(span.number)
-        return INK
+        return ink()
 
     def _legend(self) -> list[list[tuple[float, int]]]:
         """Rows of the legend: where each head's mark begins, and its number."""
@@ -219,7 +220,7 @@ class _Fan:
                     linewidth=2 * points.line_width,
                 )
                 name = self.chart.heads[head]
-                points.text(start + x + _MARK + 3, baseline, name, self.small, color=INK)
+                points.text(start + x + _MARK + 3, baseline, name, self.small, color=ink())
 
     def _notes(self) -> list[str]:
         """What else has to be known, in lines."""
@@ -242,7 +243,8 @@ class _Fan:
         y = end + 0.9 * self.small
         chart = self.chart
         clipped = any(arc.value > chart.limit for arc in chart.arcs)
-        fade = LinearSegmentedColormap.from_list("fade", ["white", INK])
+        paper = mpl.rcParams["figure.facecolor"]
+        fade = LinearSegmentedColormap.from_list("fade", [paper, ink()])
         colors = Colors(fade, "sequential", "linear", chart.limit, clipped)
         draw_named_key(
             points, self.ruler, colors, PROBABILITY, (_EDGE, self.width - _EDGE), y, self.small
@@ -250,7 +252,7 @@ class _Fan:
         baseline = y + named_key_height(self.small) - depth(self.small)
         for line in self._notes():
             baseline += 1.3 * self.small
-            points.text(self.width / 2, baseline, line, self.small, ha="center", color=MUTED)
+            points.text(self.width / 2, baseline, line, self.small, ha="center", color=muted())
 
 
 def head_colors(count: int) -> list[str]:

@@ -11,9 +11,9 @@ from segviz.charts import Axis, Span
 from segviz.figures.drawing.beside import Beside, Side, line_height
 from segviz.figures.drawing.brackets import Name, bracket_depth, draw_brackets, place
 from segviz.figures.drawing.labels import Labels, all_labels, draw_labels, needed, sparse_labels
-from segviz.figures.drawing.points import Ruler, font_families
+from segviz.figures.drawing.points import Ruler, font_families, tallest
 from segviz.figures.fonts import fitted
-from segviz.figures.paper import Paper
+from segviz.figures.paper import POINTS, Paper
 
 _BRACKET = 1.4
 """Of the usual thickness of a line."""
@@ -92,7 +92,7 @@ class Sides:
             )
             below = sparse_labels(
                 self.columns, across, small, "below", self.ruler, texts,
-                (-room.left, wide + room.right),
+                (-room.left, wide + room.right), tallest(self.paper.width * POINTS),
             )  # fmt: skip
         named = left.ticks or self.rows.merge != "segments"
         top = self._names(self.columns.spans, across, (-room.left, room.right), named=named)

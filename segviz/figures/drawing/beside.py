@@ -7,9 +7,11 @@ from functools import lru_cache
 from typing import Any, Literal
 
 import matplotlib as mpl
+import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.collections import LineCollection
+from matplotlib.colors import to_hex, to_rgb
 from matplotlib.figure import Figure
 from matplotlib.text import Text
 from matplotlib.transforms import (
@@ -21,7 +23,7 @@ from matplotlib.transforms import (
 
 from segviz.figures.drawing.points import Ruler
 from segviz.figures.paper import POINTS
-from segviz.palette import INK
+from segviz.palette import INK, MUTED
 
 Side = Literal["left", "right", "top", "below"]
 
@@ -38,6 +40,8 @@ _ANCHORS: dict[Side, tuple[str, str]] = {
     "top": ("center", "bottom"),
     "below": ("center", "top"),
 }
+_MUTING = 0.4
+"""How much of the usual grey is in that of another ink."""
 
 
 class Beside:
@@ -92,6 +96,18 @@ def ink() -> str:
     """
     own: Any = mpl.rcParams["text.color"]
     return INK if own == mpl.rcParamsDefault["text.color"] else own
+
+
+def muted() -> str:
+    """The colour of what is less important: somewhat closer to the middle than :func:`ink`.
+
+    >>> muted() == MUTED
+    True
+    """
+    if ink() == INK:
+        return MUTED
+    mixed = (1 - _MUTING) * np.array(to_rgb(ink())) + _MUTING * np.array(to_rgb(MUTED))
+    return to_hex(mixed.tolist())
 
 
 def line_height(texts: Iterable[str], ruler: Ruler) -> float:

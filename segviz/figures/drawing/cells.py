@@ -54,13 +54,15 @@ class Mesh(QuadMesh):
         if self.get_clip_on():
             gc.set_clip_rectangle(self.get_clip_box())
             gc.set_clip_path(self.get_clip_path())
-        gc.set_antialiased(True)
         gc.set_joinstyle("miter")
-        gc.set_snap(self.get_snap())
+        # In a picture of pixels each pixel belongs to one cell; smoothed edges would be pale seams.
+        vectors = renderer.option_scale_image()
+        gc.set_antialiased(vectors)
+        gc.set_snap(False)
         if len(boxes):
             side = float(np.ptp(transform.transform(boxes[0]), axis=0).min())
             side *= POINTS / self.get_figure().dpi  # type: ignore[reportOptionalMemberAccess]
-            gc.set_linewidth(min(_SEAM * side, _WIDEST_SEAM))
+            gc.set_linewidth(min(_SEAM * side, _WIDEST_SEAM) if vectors else 0)
             shades, which = np.unique(colors, axis=0, return_inverse=True)
             for number, shade in enumerate(shades):
                 gc.set_foreground(tuple(shade), isRGBA=True)

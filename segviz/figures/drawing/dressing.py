@@ -90,7 +90,7 @@ def draw_name(
     labels = around.left if side == "left" else around.below
     turn = {"rotation": _UPWARDS} if side == "left" else {}
     Beside(axes, side, sides.ruler).text(
-        middle, labels.depth + BEFORE_NAME, name, sides.paper.font_size, color=ink(), **turn
+        middle, labels.depth + BEFORE_NAME, name, sides.paper.small, color=ink(), **turn
     )
 
 

@@ -10,6 +10,7 @@ from matplotlib.collections import PolyCollection
 from matplotlib.figure import Figure
 
 from segviz.charts import Flows
+from segviz.figures.drawing.beside import ink
 from segviz.figures.drawing.colors import Colors
 from segviz.figures.drawing.heading import LINE, draw_heading, heading_height
 from segviz.figures.drawing.key import draw_named_key, named_key_height
@@ -37,8 +38,9 @@ from segviz.figures.drawing.points import (
 )
 from segviz.figures.drawing.titles import title_lines
 from segviz.figures.fonts import fitted
+from segviz.figures.paper import POINTS
 from segviz.figures.sheet import Sheet, figure_of
-from segviz.palette import INK, Kind, segment_color
+from segviz.palette import Kind, segment_color
 
 UNITS: dict[Kind, str] = {"sequential": "mean attention mass", "diverging": "change in mass"}
 
@@ -47,6 +49,8 @@ _SEAM = 0.8
 _VECTORS = 64
 """Cells on a side up to which they are drawn as vectors."""
 _HATCH = "//////"
+_NARROWEST = 5.0
+"""Of the size of small text: the narrowest matrix beside others, which has a title."""
 
 
 def draw_flow(chart: Flows, sheet: Sheet) -> Figure:
@@ -55,6 +59,9 @@ def draw_flow(chart: Flows, sheet: Sheet) -> Figure:
     Where cells have no room for their numbers, colours are all there is; where not all names have
     room, every second one stands there, or every fifth, …. Cells in which no query of a segment
     sees any key of another are hatched.
+
+    Raises:
+        ValueError: another number of axes, or three matrices that have no room.
     """
     given = sheet.given(len(chart.values))
     usual = chart.what[:1].upper() + chart.what[1:]
@@ -92,7 +99,14 @@ def _draw(
     top = EDGE + heading_height(lines, size)
     foot = height(small) + depth(small) + 0.9 * small + named_key_height(small) + EDGE
     plan = planned(panels, names, ruler, small, width, most - top - foot)
-    titles = _panel_titles(panels, plan, ruler, small)
+    whole = plan.step - BETWEEN
+    if len(panels) > 1 and whole < _NARROWEST * small:
+        raise ValueError(
+            f"{len(panels)} matrices are too many for a figure {width / POINTS:.3g} inches wide, "
+            f"with text of {size:g} points: choose a larger width or a smaller font_size"
+        )
+    titles = _panel_titles(panels, whole + 2 * EDGE, ruler, small)
+    keys = ruler.fit(KEYS, small, whole + 2 * EDGE) if len(panels) > 1 else KEYS
     top += max((heading_height(one, small) for one in titles), default=0.0)
     tall = plan.cell[1] * len(names)
     end = top + tall + plan.below
@@ -100,26 +114,26 @@ def _draw(
     draw_heading(points, lines, size, EDGE)
     for number, panel in enumerate(panels):
         left = plan.left + number * plan.step
-        wide = plan.cell[0] * len(names)
+        wide = whole
         for line, text in enumerate(reversed(titles[number] if titles else [])):
             baseline = top - depth(small) - 1 - line * LINE * small
-            points.text(left + wide / 2, baseline, text, small, ha="center", color=INK)
+            points.text(left + wide / 2, baseline, text, small, ha="center", color=ink())
         _draw_cells(points, panel, plan, left, top)
         _draw_columns(points, plan, left, top + tall)
         baseline = end + height(small)
-        points.text(left + wide / 2, baseline, KEYS, small, ha="center", color=INK)
+        points.text(left + wide / 2, baseline, keys, small, ha="center", color=ink())
     _draw_rows(points, plan, small, top, tall)
     _draw_keys(points, panels, plan, ruler, small, width, end + height(small) + depth(small))
     return points.figure
 
 
 def _panel_titles(
-    panels: Sequence[Panel], plan: Plan, ruler: Ruler, small: float
+    panels: Sequence[Panel], room: float, ruler: Ruler, small: float
 ) -> list[list[str]]:
     """The lines above each of several matrices."""
     if len(panels) == 1:
         return []
-    return [ruler.lines(panel.title, small, plan.step - 2) for panel in panels]
+    return [ruler.lines(panel.title, small, room) for panel in panels]
 
 
 def _draw_cells(points: Points, panel: Panel, plan: Plan, left: float, top: float) -> None:
@@ -176,7 +190,7 @@ def _draw_rows(points: Points, plan: Plan, small: float, top: float, tall: float
         widest = max(widest, points.measured(name, plan.row_size))
     points.text(
         x - widest - 2, top + tall / 2, QUERIES, small,
-        ha="right", va="center", rotation=90, color=INK,
+        ha="right", va="center", rotation=90, color=ink(),
     )  # fmt: skip
 
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from segviz.figures.drawing.beside import ink
 from segviz.figures.drawing.points import Points, height
 from segviz.figures.drawing.titles import has_math
-from segviz.palette import INK
 
 LINE = 1.25
 """From one line of a title to the next, of the text's size."""
@@ -30,7 +30,7 @@ def draw_heading(
         baseline = top + height(size) + LINE * size * number
         align = "center" if x is None else "left"
         math = has_math(line)
-        points.text(where, baseline, line, size, ha=align, color=INK, parse_math=math)
+        points.text(where, baseline, line, size, ha=align, color=ink(), parse_math=math)
 
 
 def heading_height(lines: Sequence[str], size: float) -> float:

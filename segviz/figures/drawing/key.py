@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 
+from segviz.figures.drawing.beside import ink
 from segviz.figures.drawing.colors import Colors, colormap
 from segviz.figures.drawing.points import Points, Ruler, depth, height
 from segviz.figures.drawing.ticks import fitting
-from segviz.palette import INK
 
 __all__ = [
     "Colors",
@@ -54,14 +54,14 @@ def draw_key(
     steps = np.linspace(least, 1, _COLORS)[None, :]
     points.image(steps, x, y, width, BAR, **colors.range)
     frame = 0.6 * points.line_width
-    points.box(x, y, width, BAR, facecolor="none", edgecolor=INK, linewidth=frame)
+    points.box(x, y, width, BAR, facecolor="none", edgecolor=ink(), linewidth=frame)
     bottom = y + BAR
     marks = []
     for place, text in fitting(colors, ruler, width, size):
         at = x + width * (place - least) / (1 - least)
         marks.append([(at, bottom), (at, bottom + _TICK)])
-        points.text(at, bottom + _TICK + _GAP + height(size), text, size, ha="center", color=INK)
-    points.lines(marks, color=INK, linewidth=frame)
+        points.text(at, bottom + _TICK + _GAP + height(size), text, size, ha="center", color=ink())
+    points.lines(marks, color=ink(), linewidth=frame)
 
 
 def named_key_height(size: float) -> float:
@@ -89,7 +89,9 @@ def draw_named_key(
     middle = (start + stop) / 2
     draw_key(points, ruler, colors, middle - width / 2, y, width, size)
     baseline = y + key_height(size) + _UNDER * size + height(size)
-    points.text(middle, baseline, ruler.fit(unit, size, stop - start), size, ha="center", color=INK)
+    points.text(
+        middle, baseline, ruler.fit(unit, size, stop - start), size, ha="center", color=ink()
+    )
 
 
 def overhang(colors: Colors, ruler: Ruler, width: float, size: float) -> float:

@@ -7,11 +7,11 @@ from dataclasses import dataclass
 from typing import Any
 
 from segviz.charts import Axis
-from segviz.figures.drawing.beside import Beside, ink, line_height
+from segviz.figures.drawing.beside import Beside, ink, line_height, muted
 from segviz.figures.drawing.names import round_positions
 from segviz.figures.drawing.points import Ruler, legible
 from segviz.labels import is_special
-from segviz.palette import MUTED, segment_color
+from segviz.palette import segment_color
 
 SMALLEST = 5 / 7
 """Of the size of small text: what a label shrinks to before it is left out, 5 points on paper."""
@@ -22,6 +22,8 @@ _WIDEST = 9.0
 """Width of a label at most, of the size of the figure's small text."""
 _MARKED = 12.0
 """Likewise, of one that has its token position behind it."""
+_OF_PAGE = 0.2
+"""Of the height of a page, which is short where it lies on its side: such a label below cells."""
 _SPARE = 1.02
 _BOLD = "bold"
 # Of the size, along the side: from one number to the next.
@@ -105,6 +107,7 @@ def sparse_labels(
     ruler: Ruler,
     texts: dict[str, str],
     room: tuple[float, float],
+    page: float = math.inf,
 ) -> Labels:
     """Labels of highlighted cells, and round token positions between them.
 
@@ -116,6 +119,7 @@ def sparse_labels(
         ruler: as above.
         texts: as above.
         room: from where to where labels may reach along the side, in points.
+        page: height of a page at most, in points.
     """
     below = side == "below"
     tall = line_height((), ruler) * small
@@ -127,7 +131,8 @@ def sparse_labels(
     each: list[Label] = []
     taken: list[tuple[float, float]] = []
     apart = (_APART[side] - 1) * small
-    for label in [*_highlighted(axis, small, ruler, texts, below=below),
+    longest = min(_MARKED * small, _OF_PAGE * page) if below else _MARKED * small
+    for label in [*_highlighted(axis, small, ruler, texts, longest, below=below),
                   *_numbers(axis, pitch, small, side, ruler)]:  # fmt: skip
         low, high = reach(label)
         apart_here = 0.15 * small if label.marked else apart
@@ -179,15 +184,17 @@ def needed(axis: Axis, *, every: bool) -> list[str]:
 
 
 def _highlighted(
-    axis: Axis, small: float, ruler: Ruler, texts: dict[str, str], *, below: bool
+    axis: Axis, small: float, ruler: Ruler, texts: dict[str, str], longest: float, *, below: bool
 ) -> list[Label]:
     found = []
     for cell in axis.marked:
-        text = axis.name(cell)
+        # The token is shortened, and its position stays whole.
+        position = axis.name(cell).rpartition(" ")[2]
+        fit = position
         if axis.labels:
-            label = axis.labels[cell]
-            text = text.replace(label.strip(), texts.get(label, label).strip(), 1)
-        fit = shortened(text, small, _MARKED * small, ruler, marked=True)
+            label = texts.get(axis.labels[cell], axis.labels[cell]).strip()
+            room = longest - ruler.width(f" {position}", small, _BOLD)
+            fit = f"{shortened(label, small, room, ruler, marked=True)} {position}".strip()
         color = _color(axis, cell, marked=True)
         found.append(Label(cell + 0.5, fit, color, marked=True, turned=below))
     return found
@@ -214,7 +221,7 @@ def _color(axis: Axis, cell: int, *, marked: bool) -> Any:
         if span is not None:
             return legible(segment_color(span.number))
     if axis.labels and is_special(axis.labels[cell]) and not marked:
-        return MUTED
+        return muted()
     return ink()
 
 

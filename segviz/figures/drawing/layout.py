@@ -5,14 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from segviz.figures.drawing.around import Around, Room, Sides
-from segviz.figures.drawing.points import PAGE
+from segviz.figures.drawing.points import tallest
 from segviz.figures.paper import POINTS
 
 EDGE = 2.0
 """Points that stay free at the edges of a page."""
 
-_PORTRAIT = 8 * POINTS
-_LANDSCAPE = 0.6
 _LARGEST = 3.5
 """Of the size of small text: a cell, or a handful of tokens would fill a page."""
 _THINNEST = 0.5
@@ -94,8 +92,6 @@ def lay_out(
         ValueError: so many panels that nothing could be seen in them.
     """
     page = sides.paper.width * POINTS
-    # Wider than text ever is: a slide or a poster, which lies on its side.
-    tallest = PAGE if page < _PORTRAIT else _LANDSCAPE * page
     cells = sides.columns.cells * grid.columns, sides.rows.cells * grid.rows
     gaps = grid.across * (grid.columns - 1), grid.down * (grid.rows - 1)
     left = right = top = below = 0.0
@@ -104,7 +100,7 @@ def lay_out(
     # Margins only grow from step to step, or labels could come and go for ever.
     for _ in range(_STEPS):
         wide = page - 2 * EDGE - names[0] - left - right - gaps[0]
-        high = tallest - EDGE - above - top - below - names[1] - foot - gaps[1]
+        high = tallest(page) - EDGE - above - top - below - names[1] - foot - gaps[1]
         pitch = min(wide / cells[0], high / cells[1], _LARGEST * sides.paper.small)
         pitch = max(pitch, 1e-3)
         beyond = left if alone else grid.across / 2 - 1

@@ -149,8 +149,10 @@ def _thinned(
     if size < READABLE:
         size = small
         step = next(one for one in _steps() if one * pitch >= _LINE * small)
+    # One at the end must not stand out: there is the page's edge, or another name.
+    last = len(names) * pitch - (_LINE * size / 2 if step > 1 else 0)
     shown = [
-        ruler.fit(name, size, room) if number % step == 0 else ""
+        ruler.fit(name, size, room) if number % step == 0 and (number + 0.5) * pitch <= last else ""
         for number, name in enumerate(names)
     ]
     return shown, size

@@ -9,6 +9,7 @@ from matplotlib.figure import Figure
 
 from segviz.charts import Mosaic
 from segviz.charts.heatmap import CHANGE, PROBABILITY
+from segviz.figures.drawing.beside import ink, muted
 from segviz.figures.drawing.colors import Colors
 from segviz.figures.drawing.heading import draw_heading, heading_height
 from segviz.figures.drawing.key import draw_named_key, named_key_height
@@ -25,7 +26,6 @@ from segviz.figures.drawing.titles import title_lines
 from segviz.figures.fonts import fitted
 from segviz.figures.paper import POINTS
 from segviz.figures.sheet import Sheet
-from segviz.palette import INK, MUTED
 from segviz.tiles import pooled
 
 _EDGE = 2.0
@@ -187,7 +187,7 @@ def _draw_frames(points: Points, grid: _Grid, top: float) -> None:
         for head in range(len(grid.columns)):
             x, stop = grid.x(head)
             frames.append([(x, y), (stop, y), (stop, y + tall), (x, y + tall), (x, y)])
-    points.lines(frames, color=MUTED, linewidth=0.3 * points.line_width, capstyle="projecting")
+    points.lines(frames, color=muted(), linewidth=0.3 * points.line_width, capstyle="projecting")
 
 
 def _shared(chart: Mosaic) -> int:
@@ -212,12 +212,12 @@ def _draw_layers(
         if row % step == 0:
             baseline = top + grid.y(row) + 0.36 * small
             text = str(layer) if grid.upright else _named(layer)
-            points.text(x, baseline, text, small, ha="right", color=INK)
+            points.text(x, baseline, text, small, ha="right", color=ink())
     if grid.upright:
         numbers = ruler.widest([str(layer) for layer in chart.layers], small)
         points.text(
             x - numbers - 0.3 * small, top + grid.height / 2, _LAYER, small,
-            ha="right", va="center", rotation=90, color=MUTED,
+            ha="right", va="center", rotation=90, color=muted(),
         )  # fmt: skip
 
 
@@ -236,11 +236,11 @@ def _draw_heads(
         step = shared * _step(apart / (pitch * shared))
     for head in range(0, heads, step):
         start, stop = grid.x(head)
-        points.text((start + stop) / 2, baseline, numbers[head], small, ha="center", color=INK)
+        points.text((start + stop) / 2, baseline, numbers[head], small, ha="center", color=ink())
     half = ruler.width("0", small) / 2
     start, stop = grid.x(0)
     corner = min(grid.left, (start + stop) / 2 - half) - _TO_LABEL
-    points.text(corner, baseline, "head", small, ha="right", color=MUTED)
+    points.text(corner, baseline, "head", small, ha="right", color=muted())
     if shared > 1:
         y = baseline - height(small) - _TO_LABEL
         _draw_groups(points, chart, grid, ruler, small, y)
@@ -262,7 +262,7 @@ def _draw_groups(
             [(a + inset, y), (a + inset, y - _BRACKET), (b - inset, y - _BRACKET), (b - inset, y)]
             for a, b in groups
         ],
-        color=MUTED,
+        color=muted(),
     )
     baseline = y - _BRACKET - depth(small)
     narrowest = min(stop - start for start, stop in groups)
@@ -270,11 +270,11 @@ def _draw_groups(
     step = 1
     if ruler.widest(names, small) > narrowest:
         names = [str(group) for group in range(chart.kv_heads)]
-        points.text(grid.left - _TO_LABEL, baseline, "KV", small, ha="right", color=MUTED)
+        points.text(grid.left - _TO_LABEL, baseline, "KV", small, ha="right", color=muted())
         step = _step((ruler.widest(names, small) + 0.35 * small) / narrowest)
     for group in range(0, chart.kv_heads, step):
         start, stop = groups[group]
-        points.text((start + stop) / 2, baseline, names[group], small, ha="center", color=INK)
+        points.text((start + stop) / 2, baseline, names[group], small, ha="center", color=ink())
 
 
 def _step(least: float) -> int:

@@ -123,7 +123,8 @@ class _Frame:
         lines = title_lines(self.sides.texts[self.title], self.ruler, big, room)
         over = 0.0 if self.alone else LINE * paper.small + UNDER_TITLE
         above = len(lines) * LINE * big + (UNDER_TITLE if lines else 0) + over
-        names = (LINE * big + BEFORE_NAME, LINE * big + BEFORE_NAME)
+        name = LINE * paper.small + BEFORE_NAME
+        names = (name, name)
         guess = self._bars([(EDGE, page - EDGE)] * self.across)
         foot = foot_height(guess, entries, room, self.ruler, paper.small) + _OVER_FOOT
         grid = Grid(self.down, self.across, _ACROSS, _DOWN + over)
@@ -190,7 +191,7 @@ class _Frame:
         for one in given[:: self.across]:
             middle = content.rows.cells / 2
             draw_name(one, "left", self._name("query", around), middle, sides, around)
-        away = around.below.depth + BEFORE_NAME + LINE * paper.font_size + _OVER_FOOT
+        away = around.below.depth + BEFORE_NAME + LINE * paper.small + _OVER_FOOT
         room = max(wide + around.left.depth + around.right_depth, 8 * paper.small)
         bars = self._bars([(0.0, room)] * self.across)
         for number, key in enumerate(content.keys or (None,)):
@@ -208,13 +209,13 @@ class _Frame:
 
     def _draw_names_of_grid(self, axes: Sequence[Axes], layout: Layout, page: float) -> None:
         """One name for each side of the grid, in the middle of all panels."""
-        around, big = layout.around, self.paper.font_size
-        below = self.ruler.fit(self._name("key", around), big, page - 2 * EDGE)
-        middle = _inside(layout.middle, self.ruler.width(below, big) / 2, page)
+        around, small = layout.around, self.paper.small
+        below = self.ruler.fit(self._name("key", around), small, page - 2 * EDGE)
+        middle = _inside(layout.middle, self.ruler.width(below, small) / 2, page)
         along = (middle - layout.lefts[0]) / around.pitch[0]
         draw_name(axes[-self.across], "below", below, along, self.sides, around)
         left, tall = self._name("query", around), layout.bottom - layout.tops[0]
-        if self.ruler.width(left, big) > tall + 2 * big:
+        if self.ruler.width(left, small) > tall + 2 * small:
             left = "query"
         draw_name(axes[0], "left", left, tall / 2 / around.pitch[1], self.sides, around)
 

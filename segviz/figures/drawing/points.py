@@ -266,7 +266,16 @@ def room_on(sheet: Sheet, axes: Axes | None) -> tuple[float, float]:
     if axes is not None:
         return _size(axes)
     width = sheet.paper.width * POINTS
-    return width, PAGE if width < _PORTRAIT else _LANDSCAPE * width
+    return width, tallest(width)
+
+
+def tallest(width: float) -> float:
+    """How tall a page of a width may become, both in points.
+
+    >>> tallest(3.25 * POINTS) / POINTS, tallest(10 * POINTS) / POINTS
+    (9.0, 6.0)
+    """
+    return PAGE if width < _PORTRAIT else _LANDSCAPE * width
 
 
 def given_axes(sheet: Sheet) -> Axes | None:

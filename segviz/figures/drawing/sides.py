@@ -7,10 +7,11 @@ from dataclasses import dataclass
 import numpy as np
 
 from segviz.charts import Axis
+from segviz.figures.drawing.beside import ink, muted
 from segviz.figures.drawing.names import kept, round_positions, spread
 from segviz.figures.drawing.points import Points, Ruler, depth, height, legible
 from segviz.labels import is_special
-from segviz.palette import DECODE, INK, MUTED, segment_color
+from segviz.palette import DECODE, segment_color
 
 READABLE = 5.0
 """The smallest label, in points."""
@@ -133,9 +134,9 @@ class Side:
         for cell, whole, size in self.texts():
             text = ruler.fit(whole, size, self.room)
             middle = self.y(cell + 0.5)
-            look = {"color": MUTED if self._is_muted(cell) else INK}
+            look = {"color": muted() if self._is_muted(cell) else ink()}
             if cell in self.axis.marked:
-                look = {"color": INK, "fontweight": "bold"}
+                look = {"color": ink(), "fontweight": "bold"}
             baseline = middle + (height(size) - depth(size)) / 2
             points.text(x, baseline, text, size, ha=align, **look)
 
@@ -197,7 +198,7 @@ class Side:
         return text if len(text) > _SHORTEST or text == name else ""
 
     def _color(self, number: int) -> str:
-        return segment_color(number) if self.colored else MUTED
+        return segment_color(number) if self.colored else muted()
 
 
 def outside(small: float) -> float:

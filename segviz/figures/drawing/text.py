@@ -12,6 +12,7 @@ from matplotlib.figure import Figure
 
 from segviz.charts import Span, Text
 from segviz.charts.heatmap import PROBABILITY
+from segviz.figures.drawing.beside import ink, muted
 from segviz.figures.drawing.colors import Colors
 from segviz.figures.drawing.heading import draw_heading, heading_height
 from segviz.figures.drawing.key import draw_key, key_height, overhang
@@ -184,7 +185,7 @@ class _Setting:
         if frame is not None:
             closed = np.vstack([frame, frame[:1]])
             line = 1.25 * self.line_width
-            points.lines([closed], color=INK, linewidth=line, capstyle="projecting", zorder=3)
+            points.lines([closed], color=ink(), linewidth=line, capstyle="projecting", zorder=3)
 
     def _shade(self, token: int) -> tuple[float, float, float] | None:
         """The colour behind a token; None where it is not seen."""
@@ -198,9 +199,10 @@ class _Setting:
     def _draw_line(self, points: Points, row: _Row) -> None:
         if row.left_out:
             middle = (self.left + self.width - _EDGE) / 2
-            text = f"… {row.left_out:,} tokens …"
+            room = self.width - _EDGE - self.left
+            text = self.ruler.fit(f"… {row.left_out:,} tokens …", self.size, room)
             points.text(
-                middle, row.baseline, text, self.size, ha="center", color=MUTED, style="italic"
+                middle, row.baseline, text, self.size, ha="center", color=muted(), style="italic"
             )
         for piece in row.line:
             stripped = piece.text.lstrip(" ")
@@ -277,7 +279,8 @@ class _Setting:
         x = self.width - _EDGE - self._beyond() - self._key_width()
         draw_key(points, self.ruler, colors, x, y, self._key_width(), self.size)
         end = x - self._beyond() - 4
-        points.text(end, y + height(self.size), PROBABILITY, self.size, ha="right", color=INK)
+        unit = self.ruler.fit(PROBABILITY, self.size, end - _EDGE)
+        points.text(end, y + height(self.size), unit, self.size, ha="right", color=ink())
 
     def _key_width(self) -> float:
         return min(_KEY_WIDTH * self.size, 0.3 * self.width)
@@ -313,10 +316,14 @@ class _Setting:
                 continue
             if text == _QUERY:
                 wide = self.ruler.width(text, self.size) + 4
-                frame = {"facecolor": "none", "edgecolor": INK, "linewidth": 1.25 * self.line_width}
+                frame = {
+                    "facecolor": "none",
+                    "edgecolor": ink(),
+                    "linewidth": 1.25 * self.line_width,
+                }
                 top = baseline - _ABOVE * self.size
                 points.box(x, top, wide, (_ABOVE + _BELOW) * self.size, **frame)
-                points.text(x + 2, baseline, text, self.size, color=INK)
+                points.text(x + 2, baseline, text, self.size, color=ink())
                 x += 4
             else:
                 points.text(x, baseline, text, self.size, color=_UNSEEN)

@@ -26,32 +26,46 @@ const WIDTHS = [
   { value: "slide", text: "slide", title: "10 inches" },
 ];
 
+/** The width in which a figure can be read, as in Python: three panels do not fit into a column.
+ * @param {string} figure @param {string} view @returns {string} */
+const usualWidth = (figure, view) =>
+  ["comparison", "tokens"].includes(figure) || (figure === "flow" && view === "difference")
+    ? "text"
+    : "column";
+
 /**
  * A button, and the choices that it unfolds.
  * @param {Scope} scope @param {Model} model
  */
 export function makeExport(scope, model) {
   const chosen = { figure: "attention", format: "pdf", width: "column" };
+  let widthIsTheirs = false;
   const element = node("div", "sv-export", { role: "group", "aria-label": "Export a figure" });
   /** @param {keyof typeof chosen} name @param {any[]} options @param {string} title */
   const pick = (name, options, title) => {
-    const one = select(scope, name, title, options, (value) => (chosen[name] = value));
+    const one = select(scope, name, title, options, (value) => {
+      chosen[name] = value;
+      if (name === "width") widthIsTheirs = true;
+      else fitWidth();
+    });
     one.show(chosen[name]);
-    return one.element;
+    return one;
   };
+  const figures = pick("figure", FIGURES, "which figure");
+  const formats = pick("format", FORMATS, "PDF and SVG are vectors");
+  const widths = pick("width", WIDTHS, "of the whole figure; the text keeps its size");
+  function fitWidth() {
+    if (widthIsTheirs) return;
+    chosen.width = usualWidth(chosen.figure, model.get("view"));
+    widths.show(chosen.width);
+  }
   const saving = button(scope, "Save", "make the figure and save it", () => {
     if (making || model.get("busy")) return;
     making = tell(model, { kind: "export", ...chosen });
     update();
   });
   const note = node("span", "sv-hint", { role: "status" });
-  element.append(
-    pick("figure", FIGURES, "which figure"),
-    pick("format", FORMATS, "PDF and SVG are vectors"),
-    pick("width", WIDTHS, "of the whole figure; the text keeps its size"),
-    saving,
-    note,
-  );
+  element.append(figures.element, formats.element, widths.element, saving, note);
   element.hidden = true;
   let making = false;
 
@@ -71,6 +85,7 @@ export function makeExport(scope, model) {
   }
 
   scope.model(model, "change:busy", update);
+  scope.model(model, "change:view", fitWidth);
   scope.model(model, "msg:custom", (content, buffers) => {
     if (content?.kind !== "exported") return;
     making = false;
