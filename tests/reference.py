@@ -100,6 +100,16 @@ def random_prompt(length: int, seed: int, segmentation: sv.Segmentation | None =
     )
 
 
+def random_chat() -> Prompt:
+    """30 tokens in three segments of uneven lengths, the first one causal."""
+    segments = [
+        sv.Segment(0, 3, "bos", "causal"),
+        sv.Segment(3, 11, "system"),
+        sv.Segment(11, 30, "user"),
+    ]
+    return random_prompt(30, 8, sv.Segmentation(segments))
+
+
 def dense_mask(
     segmentation: sv.Segmentation | None, length: int, window: int | None = None
 ) -> np.ndarray:

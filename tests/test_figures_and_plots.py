@@ -29,12 +29,7 @@ def model() -> sv.Model:
 
 @pytest.fixture(scope="module")
 def prompt():
-    segments = [
-        sv.Segment(0, 3, "bos", "causal"),
-        sv.Segment(3, 11, "system"),
-        sv.Segment(11, 30, "user"),
-    ]
-    return reference.random_prompt(30, 8, sv.Segmentation(segments))
+    return reference.random_chat()
 
 
 @pytest.fixture(scope="module")
