@@ -51,11 +51,11 @@ def hover_cell(root: Any, view: str, row: int, column: int) -> None:
 
 
 def token_point(root: Any, index: int) -> tuple[float, float]:
-    """The left edge of a token, a little inside."""
+    """A quarter of a token from its left edge: nearer to it than to any other, in any font."""
     token = root.locator(f".sv-token[data-token='{index}']")
     token.scroll_into_view_if_needed()
     box = token.bounding_box()
-    return box["x"] + 1, box["y"] + box["height"] / 2
+    return box["x"] + box["width"] / 4, box["y"] + box["height"] / 2
 
 
 def handle_point(root: Any, index: int) -> tuple[float, float]:
