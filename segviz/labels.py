@@ -24,6 +24,7 @@ _SELECTORS = frozenset(map(chr, range(0xFE00, 0xFE10)))
 _UNSEEN = frozenset({"Cc", "Cf", "Cs", "Co", "Cn", "Zs", "Zl", "Zp"})
 # Letters and a mark that are drawn as nothing: the Hangul fillers, the grapheme joiner.
 _BLANK = "\u115f\u1160\u3164\uffa0\u034f"
+_COMBINED = ("Mn", "Me", "Cf")
 _SPECIAL = re.compile(r"<\|[^|\s]+\|>|</?[A-Za-z_][\w-]*>|\[/?[A-Z][A-Z_]*\]")
 
 
@@ -69,6 +70,20 @@ def labels(tokens: Iterable[str]) -> list[str]:
     ['Anna', '⏎']
     """
     return [readable(token) for token in tokens]
+
+
+def columns_of(text: str) -> int:
+    """Columns of fixed width that a text takes: Chinese and emoji two, what is combined none.
+
+    >>> columns_of(" Ben"), columns_of("日本"), columns_of("e\u0301")
+    (4, 4, 1)
+    """
+    return sum(
+        0
+        if unicodedata.category(character) in _COMBINED
+        else 1 + (unicodedata.east_asian_width(character) in "WF")
+        for character in text
+    )
 
 
 def head_name(layer: int, head: int | str) -> str:

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from typing import Literal, get_args
 
+import numpy as np
+
 SEGMENTS = ("#4477aa", "#e08214", "#1b9e77", "#aa3377", "#4db3d9", "#b5a522")
 CAUSAL = "#c9ced8"
 DECODE = "#c2185b"
@@ -30,3 +32,16 @@ def segment_color(index: int) -> str:
     True
     """
     return SEGMENTS[index % len(SEGMENTS)]
+
+
+def luminance(rgb: np.ndarray) -> np.ndarray:
+    """How light colours are to the eye, 0 (black) to 1 (white), as WCAG 2 defines it.
+
+    >>> luminance(np.array([[0, 0, 0], [1, 1, 1]])).round(6).tolist()
+    [0.0, 1.0]
+
+    Args:
+        rgb: sRGB, float ``[…, 3]`` from 0 to 1.
+    """
+    linear = np.where(rgb <= 0.04045, rgb / 12.92, ((rgb + 0.055) / 1.055) ** 2.4)  # noqa: PLR2004 (sRGB)
+    return linear @ np.array([0.2126, 0.7152, 0.0722])

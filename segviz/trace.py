@@ -12,6 +12,7 @@ import numpy as np
 import torch
 
 from segviz import summaries, trace_file
+from segviz.checks import checked_index
 from segviz.likely import LikelyTokens
 from segviz.masks import key_spans, mask_tile
 from segviz.pattern_tiles import PatternTiles
@@ -147,7 +148,9 @@ class Trace:
             IndexError: no such layer or head.
         """
         captured = self.layers[self._layer(layer)]
-        return head_check(captured, self.key_spans(layer), _checked(head, captured.heads, "head"))
+        return head_check(
+            captured, self.key_spans(layer), checked_index(head, captured.heads, "head")
+        )
 
     def key_spans(self, layer: int) -> np.ndarray:
         """The mask that was in force in a layer, in two numbers per query.
@@ -165,6 +168,11 @@ class Trace:
             self._spans[window].setflags(write=False)
         return self._spans[window]
 
+    @property
+    def one_mask(self) -> bool:
+        """Whether all layers share one mask; they do not where sliding windows differ."""
+        return len({captured.window for captured in self.layers}) == 1
+
     def mask(self, layer: int | None = None) -> np.ndarray:
         """The mask that was in force.
 
@@ -179,8 +187,7 @@ class Trace:
             ValueError: no layer was named, and they differ under sliding windows.
         """
         if layer is None:
-            windows = {captured.window for captured in self.layers}
-            if len(windows) > 1:
+            if not self.one_mask:
                 raise ValueError(
                     "the layers of this model differ in their sliding window, and so in their "
                     f"mask: name one, trace.mask(layer=…) with 0 to {len(self.layers) - 1}"
@@ -214,7 +221,7 @@ class Trace:
             IndexError: no such position.
             ValueError: a ``k`` below 1 or above what a trace keeps.
         """
-        position = _checked(position, len(self.tokens), "token position")
+        position = checked_index(position, len(self.tokens), "token position")
         kept = self.likely.token_ids.shape[1]
         if not 1 <= k <= kept:
             raise ValueError(
@@ -269,7 +276,7 @@ class Trace:
         """
         chosen = range(len(self.layers)) if layer is None else [self._layer(layer)]
         if head is not None:
-            head = _checked(head, self.heads, "head")
+            head = checked_index(head, self.heads, "head")
         stops = [segment.stop for segment in self.segmentation.segments]
         flows = [summaries.flow(self.layers[i], self.key_spans(i), stops).cpu() for i in chosen]
         stacked = torch.stack(flows)
@@ -357,7 +364,7 @@ class Trace:
         )
 
     def _layer(self, layer: int) -> int:
-        return _checked(layer, len(self.layers), "layer")
+        return checked_index(layer, len(self.layers), "layer")
 
 
 def with_response(prompt_segments: Segmentation, length: int) -> Segmentation:
@@ -386,18 +393,9 @@ def checked_size(size: int) -> int:
 
 def _head(head: Head, layer: CapturedLayer) -> Head:
     if not isinstance(head, str):
-        return _checked(head, layer.heads, "head")
+        return checked_index(head, layer.heads, "head")
     if head not in ("mean", "max"):
         raise ValueError(
             f"there is no head {head!r}: allowed are 0 to {layer.heads - 1}, 'mean' and 'max'"
         )
     return head
-
-
-def _checked(index: int, count: int, what: str) -> int:
-    try:
-        return range(count)[index]
-    except IndexError:
-        raise IndexError(f"there is no {what} {index}: allowed are 0 to {count - 1}") from None
-    except TypeError:
-        raise TypeError(f"a {what} is an integer, not {index!r}") from None

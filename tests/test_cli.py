@@ -17,7 +17,8 @@ import torch
 import segviz as sv
 from segviz import cli, tiny
 from segviz.cli import report
-from segviz.cli.terminal import Page, Progress, columns_of, shortened, wrapped
+from segviz.cli.terminal import Page, Progress, shortened, wrapped
+from segviz.labels import columns_of
 
 CAPTURED = {"capture_output": True, "text": True, "encoding": "utf-8"}
 PROGRAM = [sys.executable, "-m", "segviz.cli"]

@@ -26,6 +26,7 @@ LAYERS = {
     "files": set(),
     "sampling": set(),
     "labels": set(),
+    "checks": set(),
     "palette": set(),
     "pictures": set(),
     "scales": {"palette"},
@@ -38,6 +39,7 @@ LAYERS = {
     "receipt": {"segments", "masks", "patterns"},
     "trace_file": {"files", "likely", "patterns"},
     "trace": {
+        "checks",
         "segments",
         "masks",
         "likely",
@@ -86,7 +88,7 @@ LAYERS = {
         "charts",
     },
     "plots": {"labels", "palette", "scales", "grouping", "charts"},
-    "bertviz": {"files", "labels", "segments", "patterns"},
+    "bertviz": {"checks", "files", "labels", "segments", "patterns"},
     "session": {
         "figures",
         "files",
@@ -110,7 +112,7 @@ LAYERS = {
         "session",
         "widgets",
     },
-    "charts": {"segments", "masks", "tiles", "labels", "palette", "scales", "grouping"},
+    "charts": {"checks", "segments", "masks", "tiles", "labels", "palette", "scales", "grouping"},
     "lab": set(),
     "cli": {"labels", "lab", "figures"},
 }

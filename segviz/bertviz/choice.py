@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from segviz.checks import checked_index
 from segviz.segments import Segment
 
 if TYPE_CHECKING:
@@ -98,19 +99,10 @@ def _numbers(asked: Numbers, count: int, what: str) -> list[int]:
     if isinstance(asked, str):
         raise TypeError(f"{what}s are integers, not {asked!r}: allowed are 0 to {count - 1}")
     wanted = asked if isinstance(asked, Iterable) else [asked]
-    numbers = list(dict.fromkeys(_number(one, count, what) for one in wanted))
+    numbers = list(dict.fromkeys(checked_index(one, count, what) for one in wanted))
     if not numbers:
         raise ValueError(f"no {what} is asked for: name some of 0 to {count - 1}, or None for all")
     return numbers
-
-
-def _number(asked: int, count: int, what: str) -> int:
-    try:
-        return range(count)[operator.index(asked)]
-    except IndexError:
-        raise IndexError(f"there is no {what} {asked}: allowed are 0 to {count - 1}") from None
-    except TypeError:
-        raise TypeError(f"a {what} is an integer, not {asked!r}") from None
 
 
 def _span(positions: tuple[int, int] | None, length: int) -> slice:

@@ -9,6 +9,7 @@ from segviz.bertviz.choice import Choice, Numbers, choose
 from segviz.bertviz.cost import Estimate
 from segviz.bertviz.page import Page, page
 from segviz.bertviz.template import ViewKind, template
+from segviz.labels import UNTUNED_SHORT
 
 if TYPE_CHECKING:
     from segviz.trace import Trace
@@ -218,7 +219,7 @@ def _listed(what: str, numbers: list[int]) -> str:
 def _caption(trace: Trace, choice: Choice) -> str:
     parts = [str(trace.recipe.get("model", "")), f"{trace.mask_kind} mask"]
     if trace.untuned:
-        parts.append("untuned: these weights were not trained under a segment mask")
+        parts.append(UNTUNED_SHORT)
     if choice.length < len(trace.tokens):
         first, stop = choice.positions.start, choice.positions.stop
         parts.append(

@@ -15,6 +15,10 @@ if TYPE_CHECKING:
     from segviz.trace import Trace
 
 
+UNITS: dict[Kind, str] = {"sequential": "mean attention mass", "diverging": "change in mass"}
+"""What the numbers are."""
+
+
 @dataclass(frozen=True, eq=False, slots=True)
 class Flows:
     """Mean attention mass from query segment to key segment, one or three matrices.
@@ -32,6 +36,11 @@ class Flows:
     kinds: tuple[Kind, ...]
     names: tuple[str, ...]
     what: str
+
+    @property
+    def limit(self) -> float:
+        """Where the colours of all of them end, so that a change is as dark as what it changes."""
+        return max(float(np.nanmax(np.abs(one), initial=0.0)) for one in self.values) or 1.0
 
 
 def flow(of: Trace | Comparison, layer: int | None = None, head: int | None = None) -> Flows:

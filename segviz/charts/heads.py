@@ -8,8 +8,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from segviz.charts.heatmap import UNITS
 from segviz.charts.look import Look
 from segviz.charts.naming import run_of, what_of
+from segviz.checks import checked_index
 from segviz.palette import Kind
 from segviz.scales import Scale, limit_of
 
@@ -48,6 +50,11 @@ class Mosaic:
     clipped: bool
     tokens: int
 
+    @property
+    def unit(self) -> str:
+        """What the numbers are."""
+        return UNITS[self.kind]
+
 
 def heads(
     of: Trace | Comparison,
@@ -83,7 +90,7 @@ def heads(
     named = every if layers is None else np.atleast_1d(np.asarray(layers)).tolist()
     if not len(named):
         raise ValueError("no layer is given: name at least one, or leave layers= out for all")
-    chosen = tuple(_layer(number, len(every)) for number in named)
+    chosen = tuple(checked_index(number, len(every), "layer") for number in named)
     length = of.shared_length if compared else len(trace.tokens)  # type: ignore[reportAttributeAccessIssue]
     size = min(size, length)
     data = np.stack([of.layer_thumbnails(layer, size) for layer in chosen]).astype(np.float32)
@@ -123,12 +130,3 @@ def _visible(spans: np.ndarray, size: int) -> np.ndarray:
     starts, stops = places * length // size, -(-(places + 1) * length // size)
     first, stop = spans[starts, 0], spans[stops - 1, 1]
     return (starts < stop[:, None]) & (stops > first[:, None])
-
-
-def _layer(number: int, count: int) -> int:
-    try:
-        return range(count)[number]
-    except IndexError:
-        raise IndexError(f"there is no layer {number}: allowed are 0 to {count - 1}") from None
-    except TypeError:
-        raise TypeError(f"a layer is an integer, not {number!r}") from None

@@ -14,7 +14,7 @@ from segviz.charts.naming import DIFFERENCE, head_of, noted, run_of, what_of
 from segviz.grouping import MergedTiles, group_starts
 from segviz.palette import Kind
 from segviz.scales import Scale, limit_of, magnitudes
-from segviz.tiles import PICTURE, Tiles, WithoutFirst
+from segviz.tiles import PICTURE, Tiles, WithoutFirst, factor_for
 
 if TYPE_CHECKING:
     from segviz.comparison import Comparison
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from segviz.trace import Trace
 
 PROBABILITY = "attention probability"
-CHANGE = "change in probability"
+UNITS: dict[Kind, str] = {"sequential": PROBABILITY, "diverging": "change in probability"}
 SHARE = "share of the row's largest"
 
 
@@ -53,7 +53,7 @@ class Heatmap:
         """What the numbers are."""
         if self.normalized:
             return SHARE
-        return PROBABILITY if self.kind == "sequential" else CHANGE
+        return UNITS[self.kind]
 
 
 @dataclass(frozen=True, eq=False, slots=True)
@@ -186,7 +186,7 @@ def _read(
         tiles = MergedTiles(tiles, inner, inner)
     rows = _groups(edges, positions(look.queries, segmentation, "queries"))
     columns = _groups(edges, positions(look.keys, segmentation, "keys"))
-    factor = max(1, -(-max(part.stop - part.start for part in (rows, columns)) // side))
+    factor = factor_for((rows.stop - rows.start, columns.stop - columns.start), side)
     values, visible = tiles.tile(rows, columns, factor)
     marked = checked_positions(look.highlight, len(trace.tokens), "highlight")
     row_axis, column_axis = (

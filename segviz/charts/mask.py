@@ -12,7 +12,7 @@ from segviz.charts.axis import Axis
 from segviz.charts.look import Part, checked_positions, positions
 from segviz.masks import key_spans, mask_tile
 from segviz.segments import Segmentation
-from segviz.tiles import PICTURE
+from segviz.tiles import PICTURE, factor_for
 
 if TYPE_CHECKING:
     from segviz.trace import Trace
@@ -75,7 +75,8 @@ def mask(
         tokens, prompt_length = of.tokens, of.prompt_length
     length = segmentation.length
     parts = positions(queries, segmentation, "queries"), positions(keys, segmentation, "keys")
-    factor = max(1, -(-max(part.stop - part.start for part in parts) // side))
+    shape = parts[0].stop - parts[0].start, parts[1].stop - parts[1].start
+    factor = factor_for(shape, side)
     visible, before = (mask_tile(one, *parts, factor) for one in (spans, causal))
     owner = np.repeat(
         np.arange(len(segmentation.segments)), [s.length for s in segmentation.segments]
@@ -114,13 +115,12 @@ def _spans(
             f"a mask is that of a Trace or of a Segmentation, and given was a {type(of).__name__}"
             + (two if hasattr(of, "shared_length") else "")
         )
-    windows = [captured.window for captured in of.layers]
-    if layer is None and len(set(windows)) > 1:
+    if layer is None and not of.one_mask:
         raise ValueError(
             "the layers of this model differ in their sliding window, and so in their mask: name "
-            f"one, layer=… with 0 to {len(windows) - 1}"
+            f"one, layer=… with 0 to {len(of.layers) - 1}"
         )
     number = 0 if layer is None else layer
     spans = of.key_spans(number)
     title = f"{of.mask_kind.capitalize()} mask" + ("" if layer is None else f", layer {layer}")
-    return spans, key_spans(len(of.tokens), window=windows[number]), of.segmentation, title
+    return spans, key_spans(len(of.tokens), window=of.layers[number].window), of.segmentation, title

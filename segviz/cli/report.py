@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from segviz.cli.terminal import Page, columns_of, padded, shortened, wrapped
-from segviz.labels import UNTUNED, readable
+from segviz.cli.terminal import Page, padded, shortened, wrapped
+from segviz.labels import UNTUNED, columns_of, readable
 
 if TYPE_CHECKING:
     from segviz.comparison import Comparison

@@ -5,31 +5,15 @@ from __future__ import annotations
 import os
 import re
 import shutil
-import unicodedata
 from collections.abc import Iterator
 from types import TracebackType
 from typing import Self, TextIO
 
-from segviz.labels import readable
+from segviz.labels import columns_of, readable
 
 _ELLIPSIS = "…"
 _CODES = {"bold": "1", "dim": "2", "note": "33", "causal": "36", "segment": "35"}
 _EIGHTHS = " ▏▎▍▌▋▊▉"
-
-
-def columns_of(text: str) -> int:
-    """How many columns of a terminal a text takes.
-
-    >>> columns_of("Anna"), columns_of("東京"), columns_of("e\u0301")
-    (4, 4, 1)
-    """
-    return sum(map(_columns, text))
-
-
-def _columns(character: str) -> int:
-    if unicodedata.category(character) in ("Mn", "Me", "Cf"):
-        return 0
-    return 2 if unicodedata.east_asian_width(character) in "WF" else 1
 
 
 def shortened(text: str, columns: int) -> str:
@@ -49,7 +33,7 @@ def _front(text: str, columns: int) -> str:
     """As much of the text's beginning as fits."""
     used = 0
     for index, character in enumerate(text):
-        used += _columns(character)
+        used += columns_of(character)
         if used > columns:
             return text[:index]
     return text

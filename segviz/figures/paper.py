@@ -2,23 +2,19 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
 import matplotlib as mpl
 
-Style = Literal["paper", "slides", "notebook"]
+from segviz.charts.sizes import inches, points
 
-WIDTHS: dict[str, float] = {"column": 3.25, "text": 6.75, "slide": 10.0}
-"""Inches: a column and the text of a two-column paper (ICML and most others within a few per
-cent), and the text of a slide 13.3 inches wide."""
+Style = Literal["paper", "slides", "notebook"]
 
 POINTS = 72
 """Points to an inch."""
 
-_NARROWEST, _WIDEST = 1.0, 60.0
 _SMALL = 7 / 9
 
 
@@ -81,9 +77,8 @@ class Paper:
         if style not in _STYLES:
             raise ValueError(f"style={style!r}; allowed are {', '.join(map(repr, _STYLES))}")
         look = _STYLES[style]
-        if font_size is None:
-            font_size = _own("font.size") or look.font_size
-        size = _checked(font_size, "font_size", "points", 1, 200)
+        usual = _own("font.size") or look.font_size
+        size = points(usual if font_size is None else font_size)
         wanted = {
             "font.size": size,
             "axes.linewidth": look.line,
@@ -93,7 +88,7 @@ class Paper:
         # The user's settings come first; that of the size has been heard above.
         rc = {name: value for name, value in wanted.items() if not _own(name)} | {"font.size": size}
         return Paper(
-            width=_width(width),
+            width=inches(width),
             font_size=size,
             small=_SMALL * size,
             line=look.line,
@@ -102,35 +97,9 @@ class Paper:
             rc=rc,
         )
 
-    def inches(self, points: float) -> float:
-        """Points in inches."""
-        return points / POINTS
-
 
 def _own(name: str) -> Any:
     """The user's setting of matplotlib; None where nothing was changed."""
     settings: Any = mpl.rcParams
     value = settings[name]
     return None if value == mpl.rcParamsDefault[name] else value  # type: ignore[reportArgumentType]
-
-
-def _width(width: str | float) -> float:
-    if isinstance(width, str):
-        if width not in WIDTHS:
-            raise ValueError(
-                f"width={width!r}; allowed are {', '.join(map(repr, WIDTHS))} and a number of "
-                "inches"
-            )
-        return WIDTHS[width]
-    return _checked(width, "width", "inches", _NARROWEST, _WIDEST)
-
-
-def _checked(value: Any, name: str, unit: str, least: float, most: float) -> float:
-    if isinstance(value, bool) or (
-        not isinstance(value, int | float) and not hasattr(value, "__float__")
-    ):
-        raise TypeError(f"{name}={value!r}; it is a number of {unit}")
-    number = float(value)
-    if not (math.isfinite(number) and least <= number <= most):
-        raise ValueError(f"{name}={value!r}; allowed are {least:g} to {most:g} {unit}")
-    return number

@@ -16,8 +16,6 @@ from segviz.figures.paper import Paper
 from segviz.figures.recipes import Subject, recipe_of
 from segviz.figures.saved import PaperFigure
 
-_PLACE = ("width", "style", "font_size", "ax", "recipe")
-
 
 @dataclass(frozen=True, eq=False, slots=True)
 class Sheet:

@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from segviz.palette import COLORMAPS, Kind
+from segviz.palette import COLORMAPS, Kind, luminance
 from segviz.scales import ROUNDING, Scale, magnitudes, shares, values_at
 
 _STOPS = 65
@@ -107,11 +107,9 @@ def on_color(rgba: np.ndarray) -> list[str]:
     >>> on_color(np.array([[0.27, 0.0, 0.33], [0.99, 0.91, 0.14]]))
     ['#ffffff', '#000000']
     """
-    channel = np.asarray(rgba)[:, :3]
-    linear = np.where(channel <= 0.04045, channel / 12.92, ((channel + 0.055) / 1.055) ** 2.4)  # noqa: PLR2004 (sRGB)
-    luminance = linear @ np.array([0.2126, 0.7152, 0.0722])
+    light = luminance(np.asarray(rgba)[:, :3])
     # Contrast is the same with both at this luminance: (1.05 / (x + 0.05)) = ((x + 0.05) / 0.05).
-    return np.where(luminance > math.sqrt(1.05 * 0.05) - 0.05, "#000000", "#ffffff").tolist()
+    return np.where(light > math.sqrt(1.05 * 0.05) - 0.05, "#000000", "#ffffff").tolist()
 
 
 def ticks(

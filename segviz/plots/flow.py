@@ -8,6 +8,7 @@ import numpy as np
 import plotly.graph_objects as go
 
 from segviz.charts import Flows
+from segviz.charts.flow import UNITS
 from segviz.palette import Kind, segment_color
 from segviz.plots import bars
 from segviz.plots.colors import colormap_pair
@@ -15,8 +16,6 @@ from segviz.plots.heading import add_heading, heading_room
 from segviz.plots.heatmaps import narrow_title
 from segviz.plots.page import Page
 from segviz.plots.texts import escaped, shortened
-
-UNITS: dict[Kind, str] = {"sequential": "mean attention mass", "diverging": "change in mass"}
 
 _CELL, _LEAST = 76, 34
 """Pixels of a cell at most, and at least where there is a number in it."""
@@ -54,10 +53,8 @@ def draw_flow(
     if count > 1:
         figure.update_layout(annotations=_titles(chart, side, page))
     pair = colormap_pair(colors)
-    # All end at the same number, so that a change is as dark as what it changes.
-    limit = max(float(np.nanmax(np.abs(one), initial=0.0)) for one in chart.values) or 1.0
     for number, kind in enumerate(kinds):
-        bar = bars.Bar(pair[kind], kind, "linear", limit, clipped=False, unit=UNITS[kind])
+        bar = bars.Bar(pair[kind], kind, "linear", chart.limit, clipped=False, unit=UNITS[kind])
         figure.update_layout({_color_axis(number): bar.color_axis()})
         left, share = lefts[-1] if number else 0, each if len(kinds) > 1 else None
         bar.draw(figure, len(kinds) + number + 1, left, above, page, share=share)

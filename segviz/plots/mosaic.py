@@ -8,7 +8,6 @@ import numpy as np
 import plotly.graph_objects as go
 
 from segviz.charts import Mosaic
-from segviz.charts.heatmap import CHANGE, PROBABILITY
 from segviz.plots import bars
 from segviz.plots.colors import colormap_pair
 from segviz.plots.heading import add_heading, heading_room
@@ -77,9 +76,8 @@ def draw_mosaic(
             "title": {"text": "layer"}, "range": [tall - 0.5, -0.5], "constraintoward": "top",
         },
     )  # fmt: skip
-    unit = PROBABILITY if chart.kind == "sequential" else CHANGE
     chosen = colormap_pair(colors)["sequential"]
-    bar = bars.Bar(chosen, chart.kind, chart.scale, chart.limit, chart.clipped, unit)
+    bar = bars.Bar(chosen, chart.kind, chart.scale, chart.limit, chart.clipped, chart.unit)
     figure.update_layout(coloraxis=bar.color_axis())
     bar.draw(figure, 2, 0, above, page)
     add_heading(figure, heading, notes, page)

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 from typing import Any, Literal
 
 import plotly.graph_objects as go
 
+from segviz.charts.sizes import inches, points
 from segviz.palette import INK, MUTED
 
 Themes = Literal["auto", "light", "dark"]
@@ -17,10 +17,6 @@ INCH = 96
 POINT = INCH / 72
 """Pixels to a point."""
 
-WIDTHS: dict[str, float] = {"column": 3.25, "text": 6.75, "slide": 10.0}
-"""Inches, as in :mod:`segviz.figures`."""
-
-_NARROWEST, _WIDEST = 1.0, 60.0
 _FONT_SIZE = 9.0
 _USUAL = 1000
 """Pixels of a place whose width nobody knows before the plot is shown there."""
@@ -93,8 +89,7 @@ class Page:
         """
         if theme not in THEMES:
             raise ValueError(f"theme={theme!r}; allowed are {', '.join(map(repr, THEMES))}")
-        points = _FONT_SIZE if font_size is None else font_size
-        size = _checked(points, "font_size", "points", 1, 200)
+        size = points(_FONT_SIZE if font_size is None else font_size)
         return Page(_width(width), size * POINT, THEMES[theme])
 
     @property
@@ -164,20 +159,4 @@ def height_of(figure: go.Figure) -> float:
 def _width(width: str | float | None) -> int | None:
     if width is None:
         return None
-    if isinstance(width, str):
-        if width not in WIDTHS:
-            raise ValueError(
-                f"width={width!r}; allowed are {', '.join(map(repr, WIDTHS))}, a number of inches, "
-                "and None to fill the place"
-            )
-        width = WIDTHS[width]
-    return round(_checked(width, "width", "inches", _NARROWEST, _WIDEST) * INCH)
-
-
-def _checked(value: Any, name: str, unit: str, least: float, most: float) -> float:
-    if isinstance(value, bool | str) or not hasattr(value, "__float__"):
-        raise TypeError(f"{name}={value!r}; it is a number of {unit}")
-    number = float(value)
-    if not (math.isfinite(number) and least <= number <= most):
-        raise ValueError(f"{name}={value!r}; allowed are {least:g} to {most:g} {unit}")
-    return number
+    return round(inches(width, also="and None to fill the place") * INCH)

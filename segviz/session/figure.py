@@ -46,7 +46,7 @@ def figure_of(session: Session, kind: str, options: dict[str, Any]) -> Figure:
     if kind == "flow" and session.reduce != "head":
         shown["head"] = None
     names = _SETTINGS[kind]
-    if kind == "mask" and len({layer.window for layer in run.layers}) > 1:
+    if kind == "mask" and not run.one_mask:
         # Under sliding windows each kind of layer has a mask of its own.
         names = (*names, "layer")
     return getattr(figures, kind)(subject, **{name: shown[name] for name in names} | options)

@@ -78,7 +78,7 @@ class _Fan:
         self.width, self.most = room_on(sheet, self.axes)
         title = chart.title if sheet.title is None else sheet.title
         self.texts, families = _fitted(chart, title, labelled=self._is_labelled())
-        self.ruler = Ruler(families)
+        self.ruler = Ruler.of(families)
         self.title = title_lines(
             self.texts.title, self.ruler, self.title_size, self.width - 2 * _EDGE
         )
@@ -277,7 +277,7 @@ def _shift(rows: Axis, columns: Axis) -> tuple[float, float]:
     return (0.0, first) if longer is rows else (first, 0.0)
 
 
-def _fitted(chart: Arcs, title: str, *, labelled: bool) -> tuple[_Texts, list[str] | None]:
+def _fitted(chart: Arcs, title: str, *, labelled: bool) -> tuple[_Texts, list[str]]:
     """All texts, and the fonts to draw them in; labels that have no room need none."""
     parts = [
         _labels(chart.rows, labelled=labelled),
@@ -292,7 +292,7 @@ def _fitted(chart: Arcs, title: str, *, labelled: bool) -> tuple[_Texts, list[st
         tuple(texts[end - len(part) : end]) for part, end in zip(parts, ends, strict=True)
     )
     found = _Texts(rows, columns, row_names, column_names, texts[-1])
-    return found, families if families != font_families() else None
+    return found, families
 
 
 def _labels(axis: Axis, *, labelled: bool) -> tuple[str, ...]:

@@ -74,7 +74,7 @@ class Sides:
         # From here up to the call of the user: panels, heat maps or mask, and the kind of figure.
         drawable, families = fitted(texts, font_families(), stacklevel=6)
         self.texts: Mapping[str, str] = dict(zip(texts, drawable, strict=True))
-        self.ruler = Ruler(None if families == font_families() else families)
+        self.ruler = Ruler.of(families)
         self.line = line_height([self.texts[name] for name in names], self.ruler)
 
     def around(self, pitch: tuple[float, float], room: Room) -> Around:

@@ -10,11 +10,12 @@ from matplotlib.collections import PolyCollection
 from matplotlib.figure import Figure
 
 from segviz.charts import Flows
+from segviz.charts.flow import UNITS
 from segviz.figures.drawing.beside import ink
 from segviz.figures.drawing.colors import Colors
 from segviz.figures.drawing.heading import LINE, draw_heading, heading_height
 from segviz.figures.drawing.key import draw_named_key, named_key_height
-from segviz.figures.drawing.marks import MASKED
+from segviz.figures.drawing.marks import HATCH, MASKED
 from segviz.figures.drawing.matrix import (
     BETWEEN,
     EDGE,
@@ -40,15 +41,12 @@ from segviz.figures.drawing.titles import title_lines
 from segviz.figures.fonts import fitted
 from segviz.figures.paper import POINTS
 from segviz.figures.sheet import Sheet, figure_of
-from segviz.palette import Kind, segment_color
-
-UNITS: dict[Kind, str] = {"sequential": "mean attention mass", "diverging": "change in mass"}
+from segviz.palette import segment_color
 
 _SEAM = 0.8
 """Between cells, in points, up to a tenth of one."""
 _VECTORS = 64
 """Cells on a side up to which they are drawn as vectors."""
-_HATCH = "//////"
 _NARROWEST = 5.0
 """Of the size of small text: the narrowest matrix beside others, which has a title."""
 
@@ -69,12 +67,11 @@ def draw_flow(chart: Flows, sheet: Sheet) -> Figure:
         usual = f"{chart.titles[0][:1].upper()}{chart.titles[0][1:]}, {chart.what}"
     title = usual if sheet.title is None else sheet.title
     texts, families = fitted([*chart.names, title], font_families(), stacklevel=3)
-    ruler = Ruler(families if families != font_families() else None)
+    ruler = Ruler.of(families)
     names, title = texts[:-1], texts[-1]
-    limit = max(float(np.nanmax(np.abs(one), initial=0.0)) for one in chart.values) or 1.0
     maps = colormaps(sheet.colors if len(chart.values) > 1 else (sheet.colors, None))
     panels = [
-        Panel(name, values, Colors(maps[kind], kind, "linear", limit))
+        Panel(name, values, Colors(maps[kind], kind, "linear", chart.limit))
         for name, values, kind in zip(chart.titles, chart.values, chart.kinds, strict=True)
     ]
     if given is None:
@@ -141,7 +138,7 @@ def _draw_cells(points: Points, panel: Panel, plan: Plan, left: float, top: floa
     count = len(panel.values)
     if count > _VECTORS:
         points.box(left, top, count * wide, count * tall, facecolor="white", edgecolor=MASKED,
-                   hatch=_HATCH, zorder=-1)  # fmt: skip
+                   hatch=HATCH, zorder=-1)  # fmt: skip
         places = np.ma.masked_invalid(panel.colors.places(panel.values))
         places[np.isnan(panel.values)] = np.ma.masked
         size = count * wide, count * tall
@@ -165,7 +162,7 @@ def _draw_cells(points: Points, panel: Panel, plan: Plan, left: float, top: floa
     points.axes.add_collection(seen, autolim=False)
     if hidden.any():
         unseen = PolyCollection(
-            list(corners[hidden]), facecolors="white", edgecolors=MASKED, hatch=_HATCH, linewidths=0
+            list(corners[hidden]), facecolors="white", edgecolors=MASKED, hatch=HATCH, linewidths=0
         )
         points.axes.add_collection(unseen, autolim=False)
     if plan.numbers is None:

@@ -11,8 +11,9 @@ from matplotlib.figure import Figure
 from matplotlib.transforms import Bbox
 
 from segviz.figures.drawing.beside import ink
-from segviz.figures.drawing.key import Colors, draw_key, key_height, overhang
-from segviz.figures.drawing.marks import DASHES, MASKED
+from segviz.figures.drawing.colors import Colors
+from segviz.figures.drawing.key import draw_key, key_height, overhang
+from segviz.figures.drawing.marks import DASHES, HATCH, MASKED
 from segviz.figures.drawing.points import Points, Ruler, depth, height
 from segviz.figures.paper import POINTS, Paper
 from segviz.palette import DECODE, MUTED
@@ -25,7 +26,6 @@ _SHORTEST = 3.0
 _UNDER_BAR = 0.4
 """Of the size: between the numbers of a bar and its unit."""
 _OVER_ENTRIES = 2.0
-_HATCH = "//////"
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,7 +150,7 @@ def _draw_entry(foot: Points, entry: Entry, x: float, baseline: float, size: flo
             foot.box(x + number * part, top, part, tall, facecolor=field)
         frame: dict[str, Any] = {"facecolor": "none", "edgecolor": MUTED}
         if entry.hatched:
-            foot.box(x, top, wide, tall, facecolor="none", edgecolor=MASKED, hatch=_HATCH)
+            foot.box(x, top, wide, tall, facecolor="none", edgecolor=MASKED, hatch=HATCH)
         foot.box(x, top, wide, tall, linewidth=0.5 * foot.line_width, **frame)
     else:
         y = top + tall / 2

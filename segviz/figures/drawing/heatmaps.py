@@ -6,8 +6,8 @@ from matplotlib.figure import Figure
 
 from segviz.charts import Heatmaps
 from segviz.figures.drawing.cells import draw_cells
+from segviz.figures.drawing.colors import Colors
 from segviz.figures.drawing.foot import DECODING
-from segviz.figures.drawing.key import Colors
 from segviz.figures.drawing.norms import ShareNorm, colormaps
 from segviz.figures.drawing.panels import Content, Key, draw_panels
 from segviz.figures.sheet import Sheet

@@ -5,19 +5,9 @@ from __future__ import annotations
 import numpy as np
 
 from segviz.figures.drawing.beside import ink
-from segviz.figures.drawing.colors import Colors, colormap
+from segviz.figures.drawing.colors import Colors
 from segviz.figures.drawing.points import Points, Ruler, depth, height
 from segviz.figures.drawing.ticks import fitting
-
-__all__ = [
-    "Colors",
-    "colormap",
-    "draw_key",
-    "draw_named_key",
-    "key_height",
-    "named_key_height",
-    "overhang",
-]
 
 BAR = 5.0
 """Height of the bar, in points."""

@@ -18,7 +18,8 @@ DASHES = (0, (3.0, 1.6))
 MASKED = "#cfd3db"
 """Of the hatching where cells are masked."""
 
-_HATCH = "//////"
+
+HATCH = "//////"
 _NARROWEST = 1.2
 """Points: what of a highlighted row stays in sight between the lines of its frame."""
 
@@ -27,7 +28,7 @@ def draw_ground(axes: Axes, line: float, *, hatched: bool) -> None:
     """The ground of the cells, seen where they are masked, and a thin frame."""
     axes.set_facecolor("white")
     if hatched:
-        axes.patch.set_hatch(_HATCH)
+        axes.patch.set_hatch(HATCH)
         axes.patch.set_edgecolor(MASKED)
         axes.patch.set_linewidth(0)
         # Before matplotlib 3.10 it is that of ``rcParams`` while the figure is drawn.

@@ -8,7 +8,6 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from segviz.charts import Mosaic
-from segviz.charts.heatmap import CHANGE, PROBABILITY
 from segviz.figures.drawing.beside import ink, muted
 from segviz.figures.drawing.colors import Colors
 from segviz.figures.drawing.heading import draw_heading, heading_height
@@ -52,7 +51,7 @@ def draw_mosaic(chart: Mosaic, sheet: Sheet) -> Figure:
     """
     title = f"All heads: {chart.title}" if sheet.title is None else sheet.title
     (title,), families = fitted([title], font_families(), stacklevel=3)
-    ruler = Ruler(families if families != font_families() else None)
+    ruler = Ruler.of(families)
     axes = given_axes(sheet)
     width, most = room_on(sheet, axes)
     size, small = sheet.paper.font_size, sheet.paper.small
@@ -72,11 +71,10 @@ def draw_mosaic(chart: Mosaic, sheet: Sheet) -> Figure:
     _draw_frames(points, grid, top)
     _draw_layers(points, chart, grid, ruler, small, top)
     _draw_heads(points, chart, grid, ruler, small, top - lift)
-    unit = CHANGE if chart.kind == "diverging" else PROBABILITY
     y = top + grid.height + 0.9 * small
     middle = grid.left + grid.width / 2
     half = min(middle, width - middle) - _EDGE
-    draw_named_key(points, ruler, colors, unit, (middle - half, middle + half), y, small)
+    draw_named_key(points, ruler, colors, chart.unit, (middle - half, middle + half), y, small)
     return points.figure
 
 

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from matplotlib.colors import Colormap, Normalize
 
-from segviz.figures.drawing.key import colormap
+from segviz.figures.drawing.colors import colormap
 from segviz.palette import COLORMAPS, Kind
 from segviz.scales import Scale, magnitudes, shares, values_at
 

@@ -11,6 +11,7 @@ from matplotlib.figure import Figure
 from segviz.charts import Axis
 from segviz.figures.drawing.around import Around, Room, Sides
 from segviz.figures.drawing.beside import ink
+from segviz.figures.drawing.colors import Colors
 from segviz.figures.drawing.dressing import (
     BEFORE_NAME,
     LINE,
@@ -21,7 +22,6 @@ from segviz.figures.drawing.dressing import (
     dress,
 )
 from segviz.figures.drawing.foot import Bar, Entry, Foot, draw_foot, foot_height, inset
-from segviz.figures.drawing.key import Colors
 from segviz.figures.drawing.labels import SMALLEST
 from segviz.figures.drawing.layout import EDGE, Grid, Layout, lay_out
 from segviz.figures.drawing.titles import has_math, title_lines

@@ -23,6 +23,7 @@ from matplotlib.image import AxesImage
 from matplotlib.patches import Rectangle
 from matplotlib.text import Text
 
+from segviz import palette
 from segviz.figures.paper import POINTS
 from segviz.figures.sheet import Sheet, figure_of
 
@@ -61,6 +62,11 @@ class Ruler:
         self._renderer = RendererAgg(1, 1, _DPI)
         # A text of thousands of tokens has hundreds of different ones.
         self.width = cache(self._width)
+
+    @staticmethod
+    def of(families: list[str]) -> Ruler:
+        """The ruler for the families that a figure's texts are fitted to."""
+        return Ruler(None if families == font_families() else families)
 
     def _width(self, text: str, size: float, weight: str | None = None) -> float:
         properties = FontProperties(family=self.families, size=size, weight=weight)
@@ -209,10 +215,8 @@ def legible(color: str) -> tuple[float, float, float]:
 
 
 def luminance(color: Any) -> float:
-    """How light a colour is to the eye, 0 (black) to 1 (white), as WCAG 2 defines it."""
-    channels = np.array(to_rgb(color))
-    linear = np.where(channels <= 0.04045, channels / 12.92, ((channels + 0.055) / 1.055) ** 2.4)  # noqa: PLR2004 (sRGB)
-    return float(linear @ [0.2126, 0.7152, 0.0722])
+    """How light a colour of matplotlib is to the eye, 0 (black) to 1 (white)."""
+    return float(palette.luminance(np.array(to_rgb(color))))
 
 
 def ink_on(color: Any, *wished: str) -> str:

@@ -89,7 +89,7 @@ class _Setting:
         texts, families = fitted([*chart.labels, *names, title], font_families(), stacklevel=4)
         self.labels = texts[: len(chart.labels)]
         self.names = texts[len(chart.labels) : -1]
-        self.ruler = Ruler(families if families != font_families() else None)
+        self.ruler = Ruler.of(families)
         self.axes = given_axes(sheet)
         self.width, self.most = room_on(sheet, self.axes)
         self.title = title_lines(texts[-1], self.ruler, self.title_size, self.width - 2 * _EDGE)

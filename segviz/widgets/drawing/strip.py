@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import unicodedata
 from collections.abc import Sequence
 
 from matplotlib.axes import Axes
 from matplotlib.patches import Rectangle
 
-from segviz.labels import is_special, readable
+from segviz.labels import columns_of, is_special, readable
 from segviz.palette import INK, MUTED
 from segviz.widgets.drawing import canvas
 from segviz.widgets.drawing.canvas import Dicts
@@ -16,7 +15,6 @@ from segviz.widgets.drawing.canvas import Dicts
 _CHARACTERS = 112
 _LINE = 0.42
 _LINES = 14
-_COMBINED = ("Mn", "Me", "Cf")
 
 
 def strip_png(tokens: Sequence[str], segments: Dicts) -> bytes:
@@ -46,7 +44,7 @@ def draw_strip(axes: Axes, tokens: Sequence[str], segments: Dicts) -> None:
             index = owner.get(position, 0)
             segment, color = segments[index], canvas.color(index)
             causal = segment["attention"] == "causal"
-            width = _width(label)
+            width = columns_of(label)
             axes.add_patch(
                 Rectangle(
                     (column, row + 0.3), width, 0.55, linewidth=0,
@@ -76,26 +74,12 @@ def _wrapped(tokens: Sequence[str]) -> list[list[tuple[int, str, float]]]:
     column = 0.0
     for position, token in enumerate(tokens):
         label = readable(token)[:_CHARACTERS]
-        if column + _width(label) > _CHARACTERS and lines[-1]:
+        if column + columns_of(label) > _CHARACTERS and lines[-1]:
             if len(lines) == _LINES:
                 lines[-1].append((position, "…", column))
                 break
             lines.append([])
             column = 0.0
         lines[-1].append((position, label, column))
-        column += _width(label)
+        column += columns_of(label)
     return lines
-
-
-def _width(label: str) -> int:
-    """Columns that a label takes: Chinese and emoji are twice as wide, what is combined has none.
-
-    >>> _width(" Ben"), _width("日本"), _width("e\u0301")
-    (4, 4, 1)
-    """
-    return sum(
-        0
-        if unicodedata.category(character) in _COMBINED
-        else 1 + (unicodedata.east_asian_width(character) in "WF")
-        for character in label
-    )
