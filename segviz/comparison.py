@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
-from functools import cached_property, partial
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import torch
 
 from segviz.pattern_tiles import DifferenceTiles
 from segviz.patterns import Head
@@ -220,16 +221,16 @@ def compare(
     """
     prompt = model.as_prompt(prompt)
     options = model.with_seed(prompt, max_new_tokens, options)
-    models: dict[MaskKind, Model] = {"causal": causal_model or model, "segment": model}
 
-    def traced(mask: MaskKind) -> Trace:
-        heard = partial(on_token, mask) if on_token is not None else None
-        return models[mask].trace(
-            prompt, mask, max_new_tokens, on_token=heard, cancel=cancel, **options
-        )
-
-    causal, segment = traced("causal"), traced("segment")
-    return compared(models["causal"], causal, model, segment)
+    shared = {"on_token": on_token, "cancel": cancel, **options}
+    if causal_model is None or causal_model is model:
+        traces = model.traces(prompt, max_new_tokens, **shared)
+    else:
+        traces = {
+            **causal_model.traces(prompt, max_new_tokens, masks=("causal",), **shared),
+            **model.traces(prompt, max_new_tokens, masks=("segment",), **shared),
+        }
+    return compared(causal_model or model, traces["causal"], model, traces["segment"])
 
 
 def compared(
@@ -259,16 +260,15 @@ def exact_divergence(
     parts = []
     for start in range(0, shared, _ROWS):
         rows = slice(start, min(start + _ROWS, shared))
-        # On the CPU, since not every device knows float64.
-        p = segment_model.log_probabilities(segment.hidden[rows]).cpu().double()
-        q = causal_model.log_probabilities(causal.hidden[rows]).cpu().double()
+        p = segment_model.log_probabilities(segment.hidden[rows])
+        q = causal_model.log_probabilities(causal.hidden[rows]).to(p.device)
         if p.shape != q.shape:
             raise ValueError(
                 f"the models have {p.shape[-1]} and {q.shape[-1]} tokens: next-token distributions "
                 "can only be compared over one vocabulary"
             )
-        parts.append((p.exp() * (p - q)).sum(dim=-1).numpy())
-    return np.concatenate(parts)
+        parts.append((p.exp() * (p - q)).sum(dim=-1).cpu())
+    return torch.cat(parts).double().numpy()
 
 
 def _bound(causal: Trace, segment: Trace) -> np.ndarray:

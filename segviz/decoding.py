@@ -148,35 +148,71 @@ def token_text(tokenizer: PreTrainedTokenizerBase, token_ids: Sequence[int]) -> 
     return str(tokenizer.decode(recent))[len(before) :]
 
 
+def decodes_together(generation: dict[str, Any]) -> bool:
+    """Whether several answers may be decoded as a batch, and are the same as one by one.
+
+    Not when sampled: the draws would be others. Not with the user's own criteria, processors and
+    streamers, which may have been made for one sequence; nor with what ends an answer other than
+    an end-of-sequence token or its length, which a batch does not tell apart.
+    """
+    config = generation["generation_config"]
+    own = set(generation) - {"generation_config"}
+    return not own and not config.do_sample and config.stop_strings is config.max_time is None
+
+
+def until_end(generated: Sequence[int], config: GenerationConfig) -> list[int]:
+    """The ids up to the first end-of-sequence token; a batch pads what lies behind it.
+
+    >>> until_end([7, 2, 0, 0], GenerationConfig(eos_token_id=[2, 5]))
+    [7, 2]
+    """
+    ends = _end_ids(config)
+    stop = next((i + 1 for i, token_id in enumerate(generated) if token_id in ends), None)
+    return list(generated[:stop])
+
+
+def _end_ids(config: GenerationConfig) -> set[int]:
+    ends = config.eos_token_id
+    return set() if ends is None else {ends} if isinstance(ends, int) else set(ends)
+
+
 class TokenStream(BaseStreamer):
     """Hands every generated token to a callback, and on to the user's own streamer.
 
     Args:
         tokenizer: makes text of ids.
-        on_token: called with the text of each token, as it comes.
+        config: says which tokens end an answer.
+        listeners: one for each sequence of the batch, called with the text of each token of it, as
+            it comes.
         streamer: a streamer of transformers that listens, too.
     """
 
     def __init__(
         self,
         tokenizer: PreTrainedTokenizerBase,
-        on_token: Callable[[str], object],
+        config: GenerationConfig,
+        listeners: Sequence[Callable[[str], object]],
         streamer: BaseStreamer | None = None,
     ) -> None:
         self._tokenizer = tokenizer
-        self._on_token = on_token
+        self._ends = _end_ids(config)
+        self._listeners = listeners
         self._streamer = streamer
-        self._generated: list[int] | None = None
+        self._generated: list[list[int]] | None = None
 
     def put(self, value: torch.Tensor) -> None:
         """Called by ``generate``: first with the prompt, then with each token."""
         if self._streamer is not None:
             self._streamer.put(value)
         if self._generated is None:
-            self._generated = []
+            self._generated = [[] for _ in self._listeners]
             return
-        self._generated.extend(value.flatten().tolist())
-        self._on_token(token_text(self._tokenizer, self._generated))
+        for generated, heard, token_id in zip(
+            self._generated, self._listeners, value.flatten().tolist(), strict=True
+        ):
+            if not self._ends.intersection(generated[-1:]):
+                generated.append(token_id)
+                heard(token_text(self._tokenizer, generated))
 
     def end(self) -> None:
         """Called by ``generate`` when it is done."""

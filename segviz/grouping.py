@@ -8,15 +8,14 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Iterable, Iterator, Sequence
-from itertools import pairwise
+from collections.abc import Iterable, Sequence
 from typing import Literal, get_args
 
 import numpy as np
 
 from segviz.labels import is_special
 from segviz.segments import Segmentation
-from segviz.tiles import ArrayTiles, Tiles, pooled
+from segviz.tiles import ArrayTiles, Tiles, merged_tile
 
 Merge = Literal["tokens", "words", "segments"]
 """What a row and a column of a pattern is."""
@@ -29,8 +28,6 @@ _UNSPACED = re.compile(
     "\u4e00-\u9fff\uf900-\ufaff\uff01\uff0c\uff0e\uff1a\uff1b\uff1f\uff61-\uff9f"
     "\U00020000-\U0003ffff]"
 )
-_BLOCK_CELLS = 1 << 22
-"""Cells of the underlying tiles that are read at a time."""
 
 
 def word_starts(tokens: Sequence[str], boundaries: Iterable[int] = ()) -> np.ndarray:
@@ -150,35 +147,8 @@ class MergedTiles:
 
     def tile(self, rows: slice, columns: slice, factor: int = 1) -> tuple[np.ndarray, np.ndarray]:
         """As in :class:`segviz.tiles.Tiles`, in groups."""
-        height, width = (-(-(part.stop - part.start) // factor) for part in (rows, columns))
-        values, visible = np.empty((height, width), np.float32), np.empty((height, width), bool)
-        keys = slice(*self._column_edges[[columns.start, columns.stop]].tolist())
-        for block in _blocks(rows, factor, keys.stop - keys.start):
-            part = slice(
-                (block.start - rows.start) // factor, -(-(block.stop - rows.start) // factor)
-            )
-            values[part], visible[part] = pooled(*self._block(block, columns, keys), factor)
-        return values, visible
-
-    def _block(self, rows: slice, columns: slice, keys: slice) -> tuple[np.ndarray, np.ndarray]:
-        """Groups of a block of rows; of a large group the queries are read a part at a time."""
-        edges = self._row_edges[rows.start : rows.stop + 1]
-        starts = self._column_edges[columns] - keys.start
-        masses = np.zeros((len(edges) - 1, len(starts)))
-        seen = np.zeros(masses.shape, bool)
-        queries = slice(int(edges[0]), int(edges[-1]))
-        for part in _blocks(queries, 1, keys.stop - keys.start):
-            values, visible = self._tiles.tile(part, keys)
-            first = np.searchsorted(edges, part.start, side="right") - 1
-            last = np.searchsorted(edges, part.stop)
-            inner = np.clip(edges[first : last + 1], part.start, part.stop) - part.start
-            # Rows first, group by group: numpy is quick at whole rows, and fewer are left.
-            groups = [slice(start, stop) for start, stop in pairwise(inner.tolist())]
-            sums = np.stack([values[group].sum(axis=0, dtype=np.float64) for group in groups])
-            some = np.stack([visible[group].any(axis=0) for group in groups])
-            masses[first:last] += np.add.reduceat(sums, starts, axis=1)
-            seen[first:last] |= np.logical_or.reduceat(some, starts, axis=1)
-        return (masses / np.diff(edges)[:, None]).astype(np.float32), seen
+        rows, columns = (slice(part.start, part.stop + 1) for part in (rows, columns))
+        return merged_tile(self._tiles, self._row_edges[rows], self._column_edges[columns], factor)
 
 
 def _begins_word(before: str, token: str) -> bool:
@@ -200,10 +170,3 @@ def _is_later_piece(before: str, token: str) -> bool:
     """Whether a token goes on with a character that the token before it began."""
     number, last = _PIECE.search(token), _PIECE.search(before)
     return number is not None and last is not None and int(number[1]) == int(last[1]) + 1
-
-
-def _blocks(rows: slice, step: int, width: int) -> Iterator[slice]:
-    """Cut ``rows`` into blocks of a multiple of ``step``, each of about ``_BLOCK_CELLS`` cells."""
-    height = max(step, _BLOCK_CELLS // width // step * step)
-    for start in range(rows.start, rows.stop, height):
-        yield slice(start, min(rows.stop, start + height))

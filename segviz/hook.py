@@ -20,8 +20,7 @@ from transformers import AttentionInterface
 from transformers.masking_utils import ALL_MASK_ATTENTION_FUNCTIONS, AttentionMaskInterface
 from transformers.modeling_utils import ALL_ATTENTION_FUNCTIONS
 
-from segviz.attention import attend, fused_attention, row_blocks
-from segviz.masks import key_spans, mask_tile
+from segviz.attention import RowPlan, attend, fused_attention, row_plan
 from segviz.segments import Segmentation
 
 if TYPE_CHECKING:
@@ -34,7 +33,10 @@ IMPLEMENTATION = "segviz"
 _UNSUPPORTED = ("softcap", "s_aux", "position_bias")
 
 Observer = Callable[[int, int, torch.Tensor, "int | None", float], None]
-"""Called in every layer with (layer, first row, queries, sliding window, scale)."""
+"""Called in every layer with (layer, first row, queries, sliding window, scale).
+
+The queries are ``[batch, query head, row, head_dim]``; only decoded rows come several in a batch.
+"""
 
 OutputObserver = Callable[[int, int, torch.Tensor], None]
 """Called behind every layer's attention with (layer, first row, output)."""
@@ -45,16 +47,17 @@ class Activity:
     """What the attention function does during one run.
 
     Args:
-        segmentation: of the prompt; every row behind it is decoded, one at a time.
+        segmentation: of the prompt; every row behind it is decoded, one at a time. Several
+            sequences may decode together, each one a row of a batch.
         observe: sees the queries of every layer; an exception from it ends the run.
-        observe_output: sees what attention puts out, ``[1, query head, row, head_dim]``.
+        observe_output: sees what attention puts out, ``[batch, query head, row, head_dim]``.
     """
 
     segmentation: Segmentation
     observe: Observer
     observe_output: OutputObserver
     calls: int = 0
-    _masks: dict[tuple[int, int, int], torch.Tensor] = field(default_factory=dict)
+    _plans: dict[tuple[int, int | None, torch.device], RowPlan] = field(default_factory=dict)
 
     def attend(
         self,
@@ -82,27 +85,28 @@ class Activity:
         window: int | None,
     ) -> torch.Tensor:
         rows, stop = query.shape[2], key.shape[2]
-        start = stop - rows
-        if window is not None and window < stop:
-            if start >= self.segmentation.length:
-                recent = slice(stop - window, stop)
-                return fused_attention(query, key[:, :, recent], value[:, :, recent], scale)
-            mask = self._dense_mask(start, stop, window, query.device)
-            return fused_attention(query, key, value, scale, mask=mask)
-        if rows == 1:
+        if window is not None and window >= stop:
+            window = None
+        if rows == 1 and window is None:
             # A decoded row, or the last one of the prompt: it sees all keys.
             return fused_attention(query, key, value, scale)
-        return attend(query, key, value, row_blocks(self.segmentation, start), scale)
+        if rows == 1 and window is not None and stop > self.segmentation.length:
+            recent = slice(stop - window, stop)
+            return fused_attention(query, key[:, :, recent], value[:, :, recent], scale)
+        if stop != self.segmentation.length:
+            raise RuntimeError(
+                f"the model computes rows {stop - rows} to {stop - 1} in one pass; segviz takes "
+                f"the rows of a prompt up to its end, at {self.segmentation.length}, and behind it "
+                "one row at a time"
+            )
+        return attend(query, key, value, self._plan(stop - rows, window, query.device), scale)
 
-    def _dense_mask(self, start: int, stop: int, window: int, device: torch.device) -> torch.Tensor:
-        """The mask ``[row, key]`` of a sliding-window layer, built once and shared by all."""
-        wanted = (start, stop, window)
-        if wanted not in self._masks:
-            spans = key_spans(self.segmentation.length, self.segmentation, window=window)
-            mask = mask_tile(spans, slice(start, stop), slice(0, stop))
-            self._masks[wanted] = torch.from_numpy(mask)
-        self._masks[wanted] = self._masks[wanted].to(device)
-        return self._masks[wanted]
+    def _plan(self, start: int, window: int | None, device: torch.device) -> RowPlan:
+        """The plan of a pass, worked out in its first layer with this window."""
+        wanted = (start, window, device)
+        if wanted not in self._plans:
+            self._plans[wanted] = row_plan(self.segmentation, start, window, device)
+        return self._plans[wanted]
 
 
 _activity: ContextVar[Activity | None] = ContextVar("segviz_activity", default=None)

@@ -13,6 +13,7 @@ from transformers import AutoModelForCausalLM, AutoTokenizer
 from transformers.utils import logging
 
 from segviz import tiny
+from segviz.memory import Offload
 from segviz.model import Model
 from segviz.trace import MaskKind
 
@@ -42,6 +43,7 @@ def load(
     *,
     dtype: str | torch.dtype = "auto",
     device: str | torch.device | None = None,
+    offload: Offload | None = None,
     **options: Any,
 ) -> Model:
     """Load a model and its tokenizer.
@@ -59,18 +61,28 @@ def load(
             causal base. Of any other model a LoRA adapter's folder or hub name, through peft.
         dtype: of the weights; ``"auto"`` is the checkpoint's (the embedded model runs in float32).
         device: where to put it; by default the first GPU, where there is one, and the CPU for the
-            embedded model. Leave it out together with ``device_map=``.
-        options: passed on to ``AutoModelForCausalLM.from_pretrained`` (``revision``,
-            ``device_map``, ``quantization_config``, ``token``, …).
+            embedded model.
+        offload: ``"cpu"`` moves what a run captures to main memory, see :class:`segviz.Model`.
+        options: passed on to ``AutoModelForCausalLM.from_pretrained``, as they are. With
+            ``device_map="auto"`` the layers spread over all GPUs, main memory and the disk; with
+            ``quantization_config=BitsAndBytesConfig(load_in_4bit=True)`` the weights take 4 bits.
+            ``revision``, ``token`` and the like go to the tokenizer, too.
 
     Raises:
+        ValueError: both ``device`` and ``device_map``; an unknown ``offload``.
         OSError: a name that cannot be fetched: offline, gated or misspelt.
         ImportError: an adapter without peft.
         NotImplementedError: an architecture that is not supported.
     """
+    mapped = options.get("device_map") is not None
+    if mapped and device is not None:
+        raise ValueError(
+            f"device={str(device)!r} and device_map={options['device_map']!r} both say where the "
+            "model goes: leave one of them out"
+        )
     if str(name) in tiny.NAMES:
         variant = "segment" if adapter is _DEFAULT else adapter
-        return _load_embedded(str(name), variant, dtype, device, options)
+        return _load_embedded(str(name), variant, dtype, device, offload, options)
     adapter = None if adapter is _DEFAULT else adapter
     shared = {key: options[key] for key in _TOKENIZER_OPTIONS if key in options}
     try:
@@ -87,9 +99,12 @@ def load(
     if adapter is not None:
         hf_model = _with_adapter(hf_model, adapter)
     # A quantized model has been put where it belongs.
-    if "device_map" not in options and getattr(hf_model, "hf_quantizer", None) is None:
+    placed = mapped or getattr(hf_model, "hf_quantizer", None) is not None
+    if device is not None or not placed:
         hf_model.to(device or ("cuda" if torch.cuda.is_available() else "cpu"))
-    return Model(hf_model, tokenizer, name=str(name), adapter=adapter and str(adapter))
+    return Model(
+        hf_model, tokenizer, name=str(name), adapter=adapter and str(adapter), offload=offload
+    )
 
 
 def _load_embedded(
@@ -97,6 +112,7 @@ def _load_embedded(
     adapter: Any,
     dtype: str | torch.dtype,
     device: str | torch.device | None,
+    offload: Offload | None,
     options: dict[str, Any],
 ) -> Model:
     folder = tiny.folder(name, adapter)
@@ -104,7 +120,7 @@ def _load_embedded(
     dtype = "float32" if dtype == "auto" else dtype
     with _no_progress_bar():
         hf_model: Any = AutoModelForCausalLM.from_pretrained(folder, dtype=dtype, **options)
-    if "device_map" not in options:
+    if options.get("device_map") is None:
         hf_model.to(device or "cpu")
     tuned: dict[str | None, MaskKind] = {"segment": "segment", "causal": "causal"}
     return Model(
@@ -113,6 +129,7 @@ def _load_embedded(
         name=name,
         adapter=adapter,
         default_mask=tuned.get(adapter),
+        offload=offload,
     )
 
 

@@ -6,23 +6,38 @@ import re
 import threading
 from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from typing import Any
+from functools import partial
+from typing import Any, get_args
 
 import numpy as np
 import torch
 import transformers
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
-from segviz import __version__
-from segviz.decoding import TokenStream, generate_arguments, token_text
-from segviz.prefix import PrefixCache, reusable_length, visibility, weights_state
+from segviz import __version__, memory
+from segviz.decoding import TokenStream, decodes_together, generate_arguments, token_text
+from segviz.head import OutputHead
+from segviz.memory import Estimate, Offload
+from segviz.prefix import PrefixCache, visibility
 from segviz.prompts import Prompt, chat_prompt, text_prompt
-from segviz.run import Result, RunCancelledError, logits_of, run
+from segviz.run import (
+    Prefilled,
+    Result,
+    RunCancelledError,
+    decode,
+    decodes_as_one,
+    finish,
+    prefill,
+    prefix_of,
+)
 from segviz.segments import Segment, Segmentation
-from segviz.support import supported_model
+from segviz.support import computing_device, rows_depend_on_each_other, supported_model
 from segviz.trace import MaskKind, Trace, with_response
+from segviz.weights import weights_state
 
 Messages = Sequence[Mapping[str, Any]]
+
+_MASKS = get_args(MaskKind)
 
 
 class Model:
@@ -44,9 +59,13 @@ class Model:
         name: what to call it in recipes; by default the name it was loaded under.
         adapter: the adapter that is loaded, for recipes.
         default_mask: the mask the weights were tuned for, None if unknown.
+        offload: ``"cpu"``: what a run captures goes to main memory layer by layer, and so does what
+            is kept for the next one; a GPU then holds no more than the run's own KV cache. For long
+            prompts; looking at attention brings back what is looked at.
 
     Raises:
         TypeError: an object that is no such model.
+        ValueError: an unknown ``offload``.
         NotImplementedError: an architecture that segment masks cannot be applied to.
     """
 
@@ -58,12 +77,16 @@ class Model:
         name: str | None = None,
         adapter: str | None = None,
         default_mask: MaskKind | None = None,
+        offload: Offload | None = None,
     ) -> None:
+        if offload not in (None, "cpu"):
+            raise ValueError(f"offload={offload!r}; allowed are 'cpu' and None")
         self.hf_model = supported_model(hf_model)
         self.tokenizer = tokenizer
         self.name = name or self.hf_model.config.name_or_path or type(self.hf_model).__name__
         self.adapter = None if adapter is None else str(adapter)
         self.default_mask: MaskKind | None = default_mask
+        self.offload: Offload | None = offload
         self._prefixes = PrefixCache()
         self._lock = threading.RLock()
 
@@ -71,7 +94,8 @@ class Model:
         adapter = f", adapter={self.adapter!r}" if self.adapter else ""
         return (
             f"<segviz.Model {self.name!r}{adapter}: {self.layers} layers, {self.heads} query and "
-            f"{self.kv_heads} KV heads, {self.hf_model.dtype} on {self.hf_model.device}>"
+            f"{self.kv_heads} KV heads, {self.hf_model.dtype} on "
+            f"{computing_device(self.hf_model)}>"
         )
 
     @property
@@ -175,37 +199,120 @@ class Model:
             ValueError: an empty or too long prompt, an unknown mask, a segmentation of another
                 length.
             TypeError: an unknown decoding option.
+            MemoryError: a run that cannot fit; the sentence says what would help.
             NotImplementedError: beams, several sequences, assisted decoding.
             RunCancelledError: ``cancel`` was set.
         """
         prompt = self.as_prompt(prompt)
         if isinstance(mask, Segmentation):
             prompt, mask = prompt.with_segmentation(mask), "segment"
-        if not isinstance(mask, str) or mask not in ("causal", "segment"):
+        if not isinstance(mask, str) or mask not in _MASKS:
             given = repr(mask) if isinstance(mask, str) else f"a {type(mask).__name__}"
             raise ValueError(
                 f"mask={given} is unknown; allowed are 'causal', 'segment' and a Segmentation"
             )
-        generation = self.check(prompt, max_new_tokens, **options)
+        heard = None if on_token is None else lambda _mask, token: on_token(token)
+        traces = self.traces(
+            prompt,
+            max_new_tokens,
+            masks=(mask,),
+            seed=seed,
+            on_token=heard,
+            on_layer=on_layer,
+            cancel=cancel,
+            **options,
+        )
+        return traces[mask]
+
+    def traces(
+        self,
+        prompt: Prompt | str | Messages,
+        max_new_tokens: int = 0,
+        *,
+        masks: Sequence[MaskKind] = ("causal", "segment"),
+        seed: int | None = None,
+        on_token: Callable[[MaskKind, str], object] | None = None,
+        on_layer: Callable[[int], object] | None = None,
+        cancel: threading.Event | None = None,
+        **options: Any,
+    ) -> dict[MaskKind, Trace]:
+        """Run a prompt under several masks; what they have in common is computed once.
+
+        >>> import segviz as sv
+        >>> traces = sv.load().traces(sv.examples["chain"], max_new_tokens=4)
+        >>> {mask: trace.generated_text for mask, trace in traces.items()}
+        {'causal': ' Fay', 'segment': ' Lena'}
+
+        Up to the first bidirectional segment the masks are the same. Greedy answers are decoded
+        together, as a batch, unless criteria, processors or a streamer of your own listen.
+
+        Args:
+            prompt: a prompt, or text, or messages.
+            max_new_tokens: how many tokens to generate at most, under each mask.
+            masks: ``"causal"`` and ``"segment"``, in the order in which they are prefilled.
+            seed: as in :meth:`trace`; the same for all masks.
+            on_token: called with the mask and the text of each token as it is generated.
+            on_layer: as in :meth:`trace`.
+            cancel: as in :meth:`trace`.
+            options: as in :meth:`trace`.
+
+        Returns:
+            A trace for each mask; they share nothing with later runs.
+
+        Raises:
+            ValueError: no mask, an unknown one, or one that is named twice; and all else that
+                :meth:`trace` raises.
+        """
+        if not masks or len(set(masks)) < len(masks) or not set(masks) <= set(_MASKS):
+            raise ValueError(f"masks={masks!r}; allowed are 'causal' and 'segment', each once")
+        prompt = self.as_prompt(prompt)
+        generation = self.check(prompt, max_new_tokens, masks=len(masks), **options)
         seed = _seed_for(generation, seed)
-        if generation is not None and on_token is not None:
-            generation["streamer"] = TokenStream(
-                self.tokenizer, on_token, generation.get("streamer")
-            )
-        with self._exclusive(cancel), _seeded(self.hf_model, seed):
-            result = self._run(prompt, mask, generation, cancel, on_layer)
+        with self._exclusive(cancel):
+            weights = self.weights()
+            runs: dict[MaskKind, Prefilled] = {}
+            for mask in masks:
+                runs[mask] = self._prefilled(prompt, mask, weights, runs, cancel, on_layer)
+            if generation is not None:
+                batches: Sequence[Sequence[MaskKind]] = [[mask] for mask in masks]
+                if (
+                    decodes_together(generation)
+                    and decodes_as_one([*runs.values()])
+                    and not rows_depend_on_each_other(self.hf_model)
+                ):
+                    batches = [masks]
+                for batch in batches:
+                    stream = self._stream(batch, generation, on_token)
+                    with _seeded(self.hf_model, seed):
+                        decode(self.hf_model, [runs[mask] for mask in batch], generation | stream)
+            offload = self.offload is not None
+            results = [finish(self.hf_model, runs[m], weights, offload=offload) for m in masks]
+            for mask, result in zip(masks, results, strict=True):
+                self._prefixes.put(mask, result.prefix)
         recipe = self._recipe(max_new_tokens, seed, options)
-        return self._as_trace(prompt, mask, result, recipe)
+        return {
+            mask: self._as_trace(prompt, mask, result, recipe)
+            for mask, result in zip(masks, results, strict=True)
+        }
 
     def check(
-        self, prompt: Prompt, max_new_tokens: int = 0, **options: Any
+        self, prompt: Prompt, max_new_tokens: int = 0, *, masks: int = 1, **options: Any
     ) -> dict[str, Any] | None:
         """Raise what :meth:`trace` would raise for these arguments, without running anything.
+
+        Args:
+            prompt: to run.
+            max_new_tokens: how many tokens to generate at most.
+            masks: under how many masks at a time.
+            options: decoding options.
 
         Returns:
             the arguments of ``generate``; None where there is nothing to generate.
         """
         self._check_length(prompt, max_new_tokens)
+        memory.check(
+            self.hf_model, prompt.length, max_new_tokens, masks=masks, offload=self.offload
+        )
         if max_new_tokens:
             return generate_arguments(self.hf_model, self.tokenizer, max_new_tokens, options)
         if options:
@@ -224,6 +331,32 @@ class Model:
         decoding = {name: value for name, value in options.items() if name != "seed"}
         generation = self.check(prompt, max_new_tokens, **decoding)
         return {**decoding, "seed": _seed_for(generation, options.get("seed"))}
+
+    def estimate(
+        self, prompt: Prompt | str | Messages, max_new_tokens: int = 0, *, masks: int = 1
+    ) -> Estimate:
+        """What a run will hold in memory, before it begins.
+
+        >>> import segviz as sv
+        >>> model = sv.load()
+        >>> needed = model.estimate(sv.examples["chain"], max_new_tokens=4)
+        >>> needed.queries == 2 * needed.keys  # two query heads for each KV head
+        True
+
+        A run that cannot fit is refused (:class:`MemoryError`) before it begins.
+
+        Args:
+            prompt: a prompt, or text, or messages.
+            max_new_tokens: how many tokens to generate at most.
+            masks: under how many masks at a time: 2 in :func:`segviz.compare`.
+
+        Returns:
+            :class:`segviz.memory.Estimate`, in bytes; printed it is a line to read.
+        """
+        length = self.as_prompt(prompt).length
+        return memory.estimate(
+            self.hf_model, length, max_new_tokens, masks=masks, offload=self.offload
+        )
 
     def weights(self) -> Hashable:
         """Something that is another one after the weights or the active adapters have changed.
@@ -244,7 +377,7 @@ class Model:
 
     def log_probabilities(self, hidden: torch.Tensor) -> torch.Tensor:
         """Next-token log-probabilities, float32 ``[…, vocabulary]``, of final hidden states."""
-        return logits_of(self.hf_model, hidden).log_softmax(dim=-1)
+        return OutputHead(self.hf_model).log_probabilities(hidden)
 
     @property
     def _config(self) -> Any:
@@ -280,35 +413,44 @@ class Model:
         finally:
             self._lock.release()
 
-    def _run(
+    def _prefilled(
         self,
         prompt: Prompt,
-        kind: MaskKind,
-        generation: dict[str, Any] | None,
+        mask: MaskKind,
+        weights: Hashable,
+        others: Mapping[MaskKind, Prefilled],
         cancel: threading.Event | None,
         on_layer: Callable[[int], object] | None,
-    ) -> Result:
+    ) -> Prefilled:
         segmentation = prompt.segmentation
-        if kind == "causal":
+        if mask == "causal":
             segmentation = Segmentation([Segment(0, prompt.length, "prompt", "causal")])
-        token_ids = np.asarray(prompt.token_ids)
-        weights = self.weights()
-        prefix = self._prefixes.get(kind, weights)
-        reuse = None
-        if prefix is not None:
-            reuse = prefix, reusable_length(prefix, token_ids, visibility(segmentation))
-        result = run(
+        token_ids, reuse = np.asarray(prompt.token_ids), None
+        if not rows_depend_on_each_other(self.hf_model):
+            kept = [prefix_of(other, weights) for other in others.values()]
+            reuse = self._prefixes.best(token_ids, visibility(segmentation), weights, kept)
+        return prefill(
             self.hf_model,
             token_ids,
             segmentation,
-            weights=weights,
             reuse=reuse,
-            generation=generation,
             cancel=cancel,
             on_layer=on_layer,
+            offload=self.offload is not None,
         )
-        self._prefixes.put(kind, result.prefix)
-        return result
+
+    def _stream(
+        self,
+        masks: Sequence[MaskKind],
+        generation: dict[str, Any],
+        on_token: Callable[[MaskKind, str], object] | None,
+    ) -> dict[str, Any]:
+        """The argument of ``generate`` that hands its tokens on."""
+        if on_token is None:
+            return {}
+        listeners = [partial(on_token, mask) for mask in masks]
+        config, own = generation["generation_config"], generation.get("streamer")
+        return {"streamer": TokenStream(self.tokenizer, config, listeners, own)}
 
     def _as_trace(
         self, prompt: Prompt, kind: MaskKind, result: Result, recipe: dict[str, Any]
@@ -361,8 +503,10 @@ def _seeded(model: PreTrainedModel, seed: int | None) -> Iterator[None]:
         yield
         return
     # Not torch.manual_seed, which also seeds devices that no one would give back.
-    kinds = {parameter.device.type for parameter in model.parameters()}
-    cuda = {p.device.index for p in model.parameters() if p.device.type == "cuda"}
+    # Weights that accelerate brings for each call are on no device now.
+    devices = {computing_device(model), *(parameter.device for parameter in model.parameters())}
+    kinds = {device.type for device in devices}
+    cuda = {device.index or 0 for device in devices if device.type == "cuda"}
     with torch.random.fork_rng(devices=cuda):
         mps = torch.mps.get_rng_state() if "mps" in kinds else None
         torch.default_generator.manual_seed(seed)

@@ -18,8 +18,11 @@ import torch
 Head = int | Literal["mean", "max"]
 """A query head, or the mean or the maximum over all of a layer."""
 
-_BLOCK_ELEMENTS = 1 << 22
-"""Attention probabilities held at a time: 16 MB in float32."""
+_BLOCK_ELEMENTS = 1 << 20
+"""Attention probabilities held at a time: 4 MB in float32, which stay in a processor's caches."""
+
+_DEVICE_BLOCK_ELEMENTS = 1 << 24
+"""The same on an accelerator, whose kernels want much to do at once: 64 MB."""
 
 
 @dataclass(frozen=True, eq=False, slots=True)
@@ -37,6 +40,8 @@ class CapturedLayer:
         window: of a sliding-window layer, in tokens.
         output_errors: by query position, how far the output of the captured attention is from the
             layer's own, see :mod:`segviz.receipt`; None where it is not known.
+        device: where patterns are computed; None: where the queries are. Queries and keys that lie
+            elsewhere travel as far as somebody looks at them.
     """
 
     queries: torch.Tensor
@@ -44,6 +49,7 @@ class CapturedLayer:
     scale: float
     window: int | None = None
     output_errors: Mapping[int, float] | None = None
+    device: torch.device | None = None
 
     @property
     def heads(self) -> int:
@@ -60,15 +66,56 @@ class CapturedLayer:
         """Number of token positions."""
         return self.queries.shape[1]
 
+    @property
+    def computes_on(self) -> torch.device:
+        """Where patterns are computed."""
+        return self.queries.device if self.device is None else self.device
+
     def prepared(self) -> CapturedLayer:
-        """The same with keys in float32, which a pass over many blocks converts only once."""
-        return self if self.keys.dtype == torch.float32 else replace(self, keys=self.keys.float())
+        """The same with keys in float32 on the device, for a pass over many blocks of rows."""
+        return replace(self, keys=self.keys.to(self.computes_on, torch.float32))
+
+    def only(self, head: int) -> CapturedLayer:
+        """One query head and its KV head, prepared.
+
+        >>> layer = CapturedLayer(torch.randn(4, 6, 8), torch.randn(2, 6, 8), scale=8 ** -0.5)
+        >>> bool((layer.only(3).keys == layer.keys[1:]).all())
+        True
+        """
+        kv_head = head // (self.heads // self.kv_heads)
+        queries, keys = self.queries[head : head + 1], self.keys[kv_head : kv_head + 1]
+        return replace(self, queries=queries, keys=keys).prepared()
+
+    @property
+    def kv_heads_at_a_time(self) -> int:
+        """How many KV heads a pass over all of them takes at once."""
+        return max(1, _block_elements(self) * self.kv_heads // (self.heads * self.length**2))
+
+    def parts(self, count: int | None = None) -> Iterator[tuple[slice, CapturedLayer]]:
+        """The layer as a few KV heads at a time, prepared, each with its query heads.
+
+        >>> layer = CapturedLayer(torch.randn(4, 6, 8), torch.randn(2, 6, 8), scale=8 ** -0.5)
+        >>> [(heads, part.kv_heads) for heads, part in layer.parts()]
+        [(slice(0, 4, None), 2)]
+
+        A pass over one part after the other reads the keys of a few heads again and again, which
+        fit a cache, where a pass over all would read them from memory for every block of rows.
+
+        Args:
+            count: KV heads of a part; None: :attr:`kv_heads_at_a_time`.
+        """
+        group = self.heads // self.kv_heads
+        count = count or self.kv_heads_at_a_time
+        for start in range(0, self.kv_heads, count):
+            keys = self.keys[start : start + count]
+            heads = slice(start * group, (start + len(keys)) * group)
+            yield heads, replace(self, queries=self.queries[heads], keys=keys).prepared()
 
 
 def seen_rows(
-    layer: CapturedLayer, spans: np.ndarray, rows: slice | list[int], head: int | None = None
+    layer: CapturedLayer, spans: np.ndarray, rows: slice | list[int]
 ) -> tuple[torch.Tensor, slice]:
-    """Softmaxed rows of one head, or of all, over the keys that any of the rows sees.
+    """Softmaxed rows of all heads over the keys that any of the rows sees.
 
     >>> layer = CapturedLayer(torch.randn(4, 6, 8), torch.randn(2, 6, 8), scale=8 ** -0.5)
     >>> causal = np.array([[0, 1], [0, 2], [0, 3], [0, 4], [0, 5], [0, 6]])
@@ -80,76 +127,69 @@ def seen_rows(
         layer: where to look.
         spans: int ``[query, 2]``, the mask as :func:`segviz.masks.key_spans`.
         rows: the query positions.
-        head: a query head; None for all.
 
     Returns:
-        float32 ``[query head, row, key]`` on the device of the captured tensors, a row sums to 1
-        and what is masked is exactly 0; and the keys.
+        float32 ``[query head, row, key]`` on the layer's device, a row sums to 1 and what is
+        masked is exactly 0; and the keys.
     """
-    wanted = spans[rows]
+    wanted, device = spans[rows], layer.computes_on
     keys = slice(int(wanted[:, 0].min()), int(wanted[:, 1].max()))
-    group = layer.heads // layer.kv_heads
-    if head is None:
-        # [KV head, head in its group, row, key]: the keys of a group are never copied.
-        grouped = layer.queries[:, rows].float().unflatten(0, (layer.kv_heads, group))
-        seen = layer.keys[:, keys].float()
-        scores = torch.einsum("kgqd,knd->kgqn", grouped, seen).flatten(0, 1)
-    else:
-        seen = layer.keys[head // group, keys].float()
-        scores = (layer.queries[head, rows].float() @ seen.T)[None]
+    queries = layer.queries[:, rows].to(device, torch.float32) * layer.scale
+    seen = layer.keys[:, keys].to(device, torch.float32)
+    # [KV head, head in its group and row, key]: the keys of a group are never copied.
+    grouped = queries.reshape(layer.kv_heads, -1, queries.shape[2])
+    scores = torch.bmm(grouped, seen.mT).view(*queries.shape[:2], -1)
+    # What the rows see differs only left of the last key at which one begins, and right of the
+    # first at which one stops.
+    left, right = int(wanted[:, 0].max()) - keys.start, int(wanted[:, 1].min()) - keys.start
     # A copy: the spans of a trace are read-only, which torch warns about.
-    first, stop = torch.tensor(wanted, device=scores.device)[:, :, None].unbind(dim=1)
-    positions = torch.arange(keys.start, keys.stop, device=scores.device)
-    masked = (positions < first) | (positions >= stop)
-    return scores.mul_(layer.scale).masked_fill_(masked, -math.inf).softmax(dim=-1), keys
+    first, stop = torch.tensor(wanted - keys.start, device=device)[:, :, None].unbind(dim=1)
+    positions = torch.arange(keys.stop - keys.start, device=device)
+    scores[:, :, :left].masked_fill_(positions[:left] < first, -math.inf)
+    scores[:, :, right:].masked_fill_(positions[right:] >= stop, -math.inf)
+    return scores.softmax(dim=-1), keys
 
 
-def head_rows(
-    layer: CapturedLayer, spans: np.ndarray, rows: slice, columns: slice, head: Head
-) -> torch.Tensor:
-    """A part of the attention pattern of one head, or of the mean or maximum over all.
+def subtracted(
+    minuend: tuple[torch.Tensor, slice], subtrahend: tuple[torch.Tensor, slice]
+) -> tuple[torch.Tensor, slice]:
+    """One block of rows minus another, each over its own keys; the first may be overwritten.
+
+    >>> one, other = torch.tensor([[0.5, 0.5]]), torch.tensor([[0.25, 0.75]])
+    >>> subtracted((one, slice(0, 2)), (other, slice(1, 3)))
+    (tensor([[ 0.5000,  0.2500, -0.7500]]), slice(0, 3, None))
 
     Args:
-        layer: where to look.
-        spans: int ``[query, 2]``, the mask.
-        rows: the query positions.
-        columns: the key positions.
-        head: a query head, ``"mean"`` or ``"max"``.
+        minuend: float ``[…, row, key]`` and the keys, as :func:`seen_rows` gives them.
+        subtrahend: the same of another run, on any device.
 
     Returns:
-        float32 ``[row, column]`` on the device of the captured tensors.
+        the difference on the device of the first, and the keys that either has.
     """
-    if isinstance(head, str):
-        every, keys = seen_rows(layer, spans, rows)
-        seen = every.mean(dim=0) if head == "mean" else every.amax(dim=0)
-    else:
-        one, keys = seen_rows(layer, spans, rows, head)
-        seen = one[0]
-    if keys == columns:
-        return seen
-    part = seen.new_zeros(len(seen), columns.stop - columns.start)
-    start, stop = max(keys.start, columns.start), min(keys.stop, columns.stop)
-    if start < stop:
-        part[:, start - columns.start : stop - columns.start] = seen[
-            :, start - keys.start : stop - keys.start
-        ]
-    return part
+    (values, own), (others, seen) = minuend, subtrahend
+    keys = slice(min(own.start, seen.start), max(own.stop, seen.stop))
+    if keys != own:
+        values = torch.nn.functional.pad(values, (own.start - keys.start, keys.stop - own.stop))
+    values[..., seen.start - keys.start : seen.stop - keys.start] -= others.to(values.device)
+    return values, keys
 
 
 def row_slices(
-    layer: CapturedLayer, rows: slice | None = None, *, head: Head | None = None, step: int = 1
+    layer: CapturedLayer, rows: slice | None = None, *, step: int = 1
 ) -> Iterator[slice]:
     """Blocks of query rows whose attention is small enough to hold at a time.
 
     Args:
         layer: where they are.
         rows: the query positions to cover; None: all.
-        head: the one head that is looked at; None, ``"mean"`` or ``"max"``: all.
         step: a block begins at a multiple of so many rows from the first.
     """
     rows = rows or slice(0, layer.length)
-    heads = 1 if isinstance(head, int) else layer.heads
-    most = _BLOCK_ELEMENTS // (heads * layer.length)
+    most = _block_elements(layer) // (layer.heads * layer.length)
     size = max(1, most // step) * step
     for start in range(rows.start, rows.stop, size):
         yield slice(start, min(start + size, rows.stop))
+
+
+def _block_elements(layer: CapturedLayer) -> int:
+    return _BLOCK_ELEMENTS if layer.computes_on.type == "cpu" else _DEVICE_BLOCK_ELEMENTS

@@ -7,13 +7,13 @@ segment. When a boundary moves, everything before the first changed segment is s
 from __future__ import annotations
 
 import threading
-from collections.abc import Hashable
+from collections.abc import Hashable, Iterable
 from dataclasses import dataclass
+from operator import itemgetter
 
 import numpy as np
 import torch
 
-from segviz.likely import LikelyTokens
 from segviz.patterns import CapturedLayer
 from segviz.segments import Segmentation
 
@@ -29,7 +29,6 @@ class Prefix:
         layers: captured queries and keys of every layer.
         values: per layer ``[KV head, position, head_dim]``.
         hidden: ``[position, hidden]``.
-        likely: the most likely next tokens.
     """
 
     weights: Hashable
@@ -38,7 +37,6 @@ class Prefix:
     layers: list[CapturedLayer]
     values: list[torch.Tensor]
     hidden: torch.Tensor
-    likely: LikelyTokens
 
 
 def visibility(segmentation: Segmentation) -> np.ndarray:
@@ -83,12 +81,6 @@ def reusable_length(prefix: Prefix, token_ids: np.ndarray, view: np.ndarray) -> 
     return length
 
 
-# What decides in a layer of peft which adapters take part, and how much.
-_ADAPTER_STATE = ("active_adapters", "disable_adapters", "merged_adapters", "scaling")
-
-_SAMPLED = 8
-
-
 class PrefixCache:
     """The last prefix of each kind of mask, so that comparing two masks does not thrash."""
 
@@ -96,11 +88,31 @@ class PrefixCache:
         self._prefixes: dict[str, Prefix] = {}
         self._lock = threading.Lock()
 
-    def get(self, kind: str, weights: Hashable) -> Prefix | None:
-        """The prefix kept for this kind of mask, if the weights are still the same."""
+    def best(
+        self,
+        token_ids: np.ndarray,
+        view: np.ndarray,
+        weights: Hashable,
+        others: Iterable[Prefix] = (),
+    ) -> tuple[Prefix, int] | None:
+        """The prefix of which most is exact for a prompt, and how many positions of it.
+
+        Any kind of mask will do: up to the first bidirectional segment all see the same.
+
+        Args:
+            token_ids: int ``[position]`` of the prompt.
+            view: its :func:`visibility`.
+            weights: the state that they are in now; a prefix of other weights is of no use.
+            others: prefixes that are not kept yet.
+        """
         with self._lock:
-            prefix = self._prefixes.get(kind)
-            return prefix if prefix is not None and prefix.weights == weights else None
+            prefixes = [*self._prefixes.values(), *others]
+        lengths = [
+            (prefix, reusable_length(prefix, token_ids, view))
+            for prefix in prefixes
+            if prefix.weights == weights
+        ]
+        return max(lengths, key=itemgetter(1), default=None)
 
     def put(self, kind: str, prefix: Prefix) -> None:
         """Keep ``prefix`` in place of the one before."""
@@ -111,25 +123,3 @@ class PrefixCache:
         """Forget everything."""
         with self._lock:
             self._prefixes.clear()
-
-
-def weights_state(model: torch.nn.Module) -> Hashable:
-    """Changes when what computes changes: a weight written to or replaced, an adapter switched.
-
-    Addresses and version counters tell of most; a few values of each tensor tell of writes through
-    ``.data``, which count no version.
-    """
-    tensors = [*model.parameters(), *model.buffers()]
-    samples: dict[torch.device, list[torch.Tensor]] = {}
-    for tensor in tensors:
-        if tensor.device.type != "meta" and tensor.numel():
-            few = tensor.detach().reshape(-1)[:_SAMPLED].float()
-            samples.setdefault(tensor.device, []).append(few)
-    values = tuple(torch.cat(few).cpu().numpy().tobytes() for few in samples.values())
-    versions = tuple((tensor.data_ptr(), tensor._version) for tensor in tensors)  # noqa: SLF001
-    adapters = tuple(
-        tuple(str(getattr(module, name, None)) for name in _ADAPTER_STATE)
-        for module in model.modules()
-        if hasattr(module, "active_adapters")
-    )
-    return versions, values, adapters

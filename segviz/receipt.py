@@ -169,14 +169,15 @@ def head_check(layer: CapturedLayer, spans: np.ndarray, head: int) -> HeadCheck:
     """
     visible = int((spans[:, 1] - spans[:, 0]).sum())
     added = int((spans[:, 1] - np.arange(layer.length) - 1).sum())
-    prepared = layer.prepared()
-    nonzero, seen, ahead = 0, 0, 0
-    for rows in row_slices(layer, head=head):
-        attention, keys = seen_rows(prepared, spans, rows, head)
-        attended = (attention[0] != 0).cpu().numpy()
-        nonzero += int(attended.sum())
-        seen += int(attended[mask_tile(spans, rows, keys)].sum())
-        ahead += int(np.triu(attended[:, rows.start - keys.start :], 1).sum())
+    alone = layer.only(head)
+    counts = torch.zeros(3, dtype=torch.long, device=alone.computes_on)
+    for rows in row_slices(alone):
+        attention, keys = seen_rows(alone, spans, rows)
+        attended = attention[0] != 0
+        inside = torch.from_numpy(mask_tile(spans, rows, keys)).to(attended.device)
+        later = attended[:, rows.start - keys.start :].triu(1)
+        counts += torch.stack([x.count_nonzero() for x in (attended, attended & inside, later)])
+    nonzero, seen, ahead = counts.tolist()
     errors = layer.output_errors
     return HeadCheck(
         masked=layer.length**2 - visible,

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Mapping
-from dataclasses import replace
+from collections import defaultdict
+from collections.abc import Callable
 
 import torch
 from transformers import DynamicCache
@@ -31,6 +31,7 @@ class Recorder:
         reused: how many positions of it are taken over.
         cancel: once set, the run ends at the next layer.
         on_layer: called in the prefill with each layer that begins.
+        offload: whether what is captured leaves its device for main memory, layer by layer.
     """
 
     def __init__(
@@ -40,16 +41,20 @@ class Recorder:
         reused: int,
         cancel: threading.Event | None,
         on_layer: Callable[[int], object] | None = None,
+        *,
+        offload: bool = False,
     ) -> None:
         self._segmentation = segmentation
         self._cancel = cancel
         self._on_layer = on_layer
+        self._offload = offload
         self._sampled = sampled_rows(segmentation, reused)
         self._outputs: dict[int, tuple[torch.Tensor, torch.Tensor]] = {}
-        self._known_errors: dict[int, Mapping[int, float]] = {}
+        self._proofs: dict[int, dict[int, float]] = defaultdict(dict)
         self._layers: dict[int, list[torch.Tensor]] = {}
         self._settings: dict[int, tuple[float, int | None]] = {}
         self._recorded: dict[int, int] = {}
+        self._devices: dict[int, torch.device] = {}
         self.hidden: list[torch.Tensor] = []
         self.length = reused
         if prefix is not None and reused:
@@ -57,8 +62,9 @@ class Recorder:
                 self._layers[number] = [layer.queries[:, :reused]]
                 self._settings[number] = layer.scale, layer.window
                 self._recorded[number] = reused
+                self._devices[number] = layer.computes_on
                 errors = layer.output_errors or {}
-                self._known_errors[number] = {r: e for r, e in errors.items() if r < reused}
+                self._proofs[number] = {r: e for r, e in errors.items() if r < reused}
             self.hidden.append(prefix.hidden[:reused])
 
     def observe(
@@ -71,58 +77,75 @@ class Recorder:
         if self._on_layer is not None and known < self._segmentation.length:
             self._on_layer(layer)
         # `generate` computes the last row of the prompt again: it is there already.
-        self._layers.setdefault(layer, []).append(queries[0, :, known - start :])
+        new = queries[0, :, known - start :]
+        self._devices[layer] = new.device
+        # A decoded row waits for the others, since a copy would wait for the device.
+        prefilled = self._offload and known < self._segmentation.length
+        self._layers.setdefault(layer, []).append(new.cpu() if prefilled else new)
         self._recorded[layer] = start + queries.shape[2]
         self._settings[layer] = scale, window
 
     def observe_output(self, layer: int, start: int, output: torch.Tensor) -> None:
-        """Take a few rows of ``output`` ``[1, query head, row, head_dim]``, once per layer."""
-        if layer in self._outputs or not self._sampled or start > self._sampled[0]:
-            return  # decoded rows, and the last one of the prompt when it is computed again
+        """Take a few rows of ``output`` ``[1, query head, row, head_dim]`` of the prefill."""
         rows = torch.stack([output[0, :, row - start] for row in self._sampled], dim=1)
-        self._outputs[layer] = rows, output.abs().amax()
+        self._outputs[layer] = rows, torch.linalg.vector_norm(output, ord=float("inf"))
 
     def observe_hidden(self, hidden: torch.Tensor, stop: int) -> None:
         """Take the final hidden states ``[1, row, hidden]`` of the rows before ``stop``."""
         new = stop - self.length
         if new > 0:
-            self.hidden.append(hidden[0, -new:])
+            rows = hidden[0, -new:]
+            prefilled = self._offload and self.length < self._segmentation.length
+            self.hidden.append(rows.cpu() if prefilled else rows)
             self.length = stop
+
+    @property
+    def windows(self) -> set[int | None]:
+        """The sliding windows of the layers, None for those without."""
+        return {window for _scale, window in self._settings.values()}
+
+    def cut(self, length: int) -> None:
+        """Forget what lies behind ``length`` positions: what a batch ran after an answer's end."""
+        for number, chunks in self._layers.items():
+            self._layers[number] = _first(chunks, length, dim=1)
+        self.hidden = _first(self.hidden, length, dim=0)
+        self.length = min(self.length, length)
+
+    def hidden_states(self) -> torch.Tensor:
+        """Final hidden states ``[position, hidden]``."""
+        return _joined(self.hidden, dim=0)
+
+    def prove(self, cache: DynamicCache) -> None:
+        """At the end of the prefill, compare what was captured with what attention put out."""
+        if not self._sampled:
+            return
+        errors = [
+            self._errors(layer, kept.values[0], *self._outputs.pop(number))  # type: ignore[reportAttributeAccessIssue]
+            for number, (layer, kept) in enumerate(
+                zip(self.layers(cache), cache.layers, strict=True)
+            )
+        ]
+        # All at once, so that the device is waited for once.
+        new = torch.stack([one.to(errors[0].device) for one in errors]).tolist()
+        for number, of_rows in enumerate(new):
+            self._proofs[number] |= dict(zip(self._sampled, of_rows, strict=True))
 
     def layers(self, cache: DynamicCache) -> list[CapturedLayer]:
         """The queries recorded so far, with the keys that the cache holds for them."""
         layers = []
         for number, kept in enumerate(cache.layers):
-            queries = torch.cat(self._layers.pop(number), dim=1)
+            queries = _joined(self._layers[number], dim=1)
+            self._layers[number] = [queries]
             keys: torch.Tensor | None = getattr(kept, "keys", None)
             if keys is None or keys.shape[2] != queries.shape[1]:
                 raise RuntimeError(
                     f"layer {number} recorded {queries.shape[1]} queries, but its cache does not "
                     "hold as many keys: the model does not keep its keys in the cache it was given"
                 )
-            layers.append(CapturedLayer(queries, keys[0], *self._settings[number]))
-        return self._checked(layers, cache)
-
-    def _checked(self, layers: list[CapturedLayer], cache: DynamicCache) -> list[CapturedLayer]:
-        """The layers with what the output says of them."""
-        new: list[list[float]] = [[] for _ in layers]
-        if self._sampled:
-            errors = [
-                self._errors(layer, kept.values[0], *self._outputs[number])  # type: ignore[reportAttributeAccessIssue]
-                for number, (layer, kept) in enumerate(zip(layers, cache.layers, strict=True))
-            ]
-            # All at once, so that the device is waited for once.
-            new = torch.stack([one.to(errors[0].device) for one in errors]).tolist()
-        return [
-            replace(
-                layer,
-                output_errors={
-                    **self._known_errors.get(number, {}),
-                    **dict(zip(self._sampled, new[number], strict=True)),
-                },
-            )
-            for number, layer in enumerate(layers)
-        ]
+            scale, window = self._settings[number]
+            proof, device = dict(self._proofs[number]), self._devices[number]
+            layers.append(CapturedLayer(queries, keys[0], scale, window, proof, device))
+        return layers
 
     def _errors(
         self,
@@ -134,3 +157,20 @@ class Recorder:
         segmentation = self._segmentation
         spans = key_spans(segmentation.length, segmentation, window=layer.window)
         return output_errors(layer, values, spans, self._sampled, output, largest)
+
+
+def _joined(chunks: list[torch.Tensor], dim: int) -> torch.Tensor:
+    """The chunks as one tensor; a single one is not copied."""
+    if len(chunks) == 1:
+        return chunks[0]
+    return torch.cat([chunk.to(chunks[0].device) for chunk in chunks], dim)
+
+
+def _first(chunks: list[torch.Tensor], length: int, dim: int) -> list[torch.Tensor]:
+    """The chunks up to ``length`` positions."""
+    kept = []
+    for chunk in chunks:
+        part = chunk.narrow(dim, 0, min(length, chunk.shape[dim]))
+        length -= part.shape[dim]
+        kept.append(part)
+    return kept

@@ -1,9 +1,13 @@
-"""One run: prefill under a mask, decode with transformers' own ``generate``, capture on the way."""
+"""One run: prefill under a mask, decode with transformers' own ``generate``, capture on the way.
+
+A run has three steps: :func:`prefill` reads the prompt, :func:`decode` generates (the answers of
+several prefills together, as a batch), :func:`finish` gathers what a trace needs.
+"""
 
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Hashable, Iterator
+from collections.abc import Callable, Hashable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import Any
@@ -12,23 +16,51 @@ import numpy as np
 import torch
 from transformers import DynamicCache, PreTrainedModel
 
-from segviz.decoding import only
+from segviz.decoding import only, until_end
+from segviz.head import OutputHead, evaluating
 from segviz.hook import Activity, active, current_activity, installed
-from segviz.likely import LIKELY_TOKENS, LikelyTokens
+from segviz.likely import LikelyTokens
+from segviz.masks import key_spans
 from segviz.patterns import CapturedLayer
 from segviz.prefix import Prefix, visibility
 from segviz.recorder import Recorder, RunCancelledError
 from segviz.segments import Segmentation
+from segviz.support import computing_device
 
-__all__ = ["Result", "RunCancelledError", "logits_of", "run"]
+__all__ = [
+    "Prefilled",
+    "Result",
+    "RunCancelledError",
+    "decode",
+    "decodes_as_one",
+    "finish",
+    "prefill",
+    "prefix_of",
+]
 
-_LOGIT_ELEMENTS = 1 << 24
-"""Logits held at a time while the most likely tokens are picked: 64 MB in float32."""
+
+@dataclass(eq=False, slots=True)
+class Prefilled:
+    """A prompt that a model has read under a mask, and what it generated behind it.
+
+    Args:
+        token_ids: int ``[position]``, the prompt.
+        segmentation: the mask.
+        cache: keys and values of all positions so far, of this prompt alone.
+        recorder: holds what was captured.
+        generated_ids: of the answer, the end-of-sequence token included.
+    """
+
+    token_ids: np.ndarray
+    segmentation: Segmentation
+    cache: DynamicCache
+    recorder: Recorder
+    generated_ids: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True, eq=False, slots=True)
 class Result:
-    """A run's outcome; tensors stay on the model's devices.
+    """A run's outcome; tensors stay on the model's devices, unless they are kept elsewhere.
 
     Args:
         generated_ids: of the answer, the end-of-sequence token included.
@@ -45,28 +77,26 @@ class Result:
     prefix: Prefix
 
 
-def run(
+def prefill(
     model: PreTrainedModel,
     token_ids: np.ndarray,
     segmentation: Segmentation,
     *,
-    weights: Hashable,
     reuse: tuple[Prefix, int] | None = None,
-    generation: dict[str, Any] | None = None,
     cancel: threading.Event | None = None,
     on_layer: Callable[[int], object] | None = None,
-) -> Result:
-    """Run the prompt, decode an answer, and gather what a trace needs.
+    offload: bool = False,
+) -> Prefilled:
+    """Read the prompt under a mask.
 
     Args:
         model: a causal language model of transformers.
         token_ids: int ``[position]``, the prompt.
         segmentation: the mask; one causal segment for a causal run.
-        weights: state of the weights, kept with the new prefix.
         reuse: an earlier run's prefix, and how many positions of it are still exact.
-        generation: arguments of ``generate``, or None to prefill only.
         cancel: once set, the run ends at the next layer.
-        on_layer: called in the prefill with each layer that begins.
+        on_layer: called with each layer that begins.
+        offload: whether what is captured leaves its device for main memory, layer by layer.
 
     Raises:
         RunCancelledError: ``cancel`` was set.
@@ -77,51 +107,138 @@ def run(
     if prefix is not None and reused:
         for number, layer in enumerate(prefix.layers):
             keys, values = layer.keys[None, :, :reused], prefix.values[number][None, :, :reused]
-            cache.update(keys, values, number)
-    recorder = Recorder(segmentation, prefix, reused, cancel, on_layer)
-    ids = torch.from_numpy(token_ids)[None].to(str(model.device))
-    with _running(model, segmentation, recorder):
-        if reused < len(token_ids):
-            logits = _forward(model, ids[:, reused:], cache)
-            _check_head(model, logits, recorder.hidden[-1][-1])
-        if generation is not None:
-            cache.crop(-1)
-            # Without a mask `generate` would take pad tokens in the prompt for padding.
-            every = torch.ones_like(ids)
-            with only(generation["generation_config"], model):
-                ids = model.generate(ids, attention_mask=every, past_key_values=cache, **generation)  # type: ignore[operator]
-            _forward(model, ids[:, -1:], cache)  # so that the last token has its row, too
-        hidden = torch.cat(recorder.hidden)
-        known = prefix.likely if prefix is not None else None
-        likely = _likely_tokens(model, hidden, known, reused)
-        likely = replace(likely, generated=_taken(model, hidden, ids[0], len(token_ids)))
-    layers = recorder.layers(cache)
-    length = len(token_ids)
+            cache.update(keys.to(layer.computes_on), values.to(layer.computes_on), number)
+    recorder = Recorder(segmentation, prefix, reused, cancel, on_layer, offload=offload)
+    if reused < len(token_ids):
+        activity = Activity(segmentation, recorder.observe, recorder.observe_output)
+        with _running(model, activity, recorder.observe_hidden):
+            logits = _forward(model, _on_device(model, token_ids[None, reused:]), cache)
+        OutputHead(model).check(logits[0], recorder.hidden[-1][-1])
+        recorder.prove(cache)
+    return Prefilled(token_ids, segmentation, cache, recorder)
+
+
+def decodes_as_one(prompts: Sequence[Prefilled]) -> bool:
+    """Whether several prompts, of one length, may be decoded as a batch.
+
+    The last row of the prompt is computed again, then under one mask for all: under a sliding
+    window a bidirectional segment at the end shows it more than a causal one does.
+    """
+    seen = {
+        (window, *key_spans(prompt.segmentation.length, prompt.segmentation, window=window)[-1])
+        for prompt in prompts
+        for window in prompt.recorder.windows
+    }
+    return len(seen) == len({window for window, *_keys in seen})
+
+
+def decode(
+    model: PreTrainedModel, prompts: Sequence[Prefilled], generation: dict[str, Any]
+) -> None:
+    """Generate an answer behind each prompt, causally; several at once as a batch.
+
+    Args:
+        model: what read them.
+        prompts: each gets its ``generated_ids``; see :func:`decodes_as_one`.
+        generation: arguments of ``generate``.
+
+    Raises:
+        RunCancelledError: ``cancel`` of a prompt was set.
+    """
+    ids = _on_device(model, np.stack([prompt.token_ids for prompt in prompts]))
+    recorders = [prompt.recorder for prompt in prompts]
+    cache = prompts[0].cache if len(prompts) == 1 else _stacked([x.cache for x in prompts])
+
+    def observe(layer: int, start: int, queries: torch.Tensor, *settings: Any) -> None:
+        for recorder, own in zip(recorders, queries.split(1), strict=True):
+            recorder.observe(layer, start, own, *settings)
+
+    def observe_hidden(hidden: torch.Tensor, stop: int) -> None:
+        for recorder, own in zip(recorders, hidden.split(1), strict=True):
+            recorder.observe_hidden(own, stop)
+
+    activity = Activity(prompts[0].segmentation, observe, _ignore)
+    with _running(model, activity, observe_hidden):
+        cache.crop(-1)
+        # Without a mask `generate` would take pad tokens in the prompt for padding.
+        every = torch.ones_like(ids)
+        with only(generation["generation_config"], model):
+            ids = model.generate(ids, attention_mask=every, past_key_values=cache, **generation)  # type: ignore[operator]
+        _forward(model, ids[:, -1:], cache)  # so that the last token has its row, too
+    for number, prompt in enumerate(prompts):
+        generated = ids[number, len(prompt.token_ids) :].tolist()
+        if len(prompts) > 1:
+            generated = until_end(generated, generation["generation_config"])
+            prompt.cache = _one_of(cache, number, len(prompt.token_ids) + len(generated))
+        prompt.generated_ids = tuple(generated)
+        prompt.recorder.cut(len(prompt.token_ids) + len(generated))
+
+
+def finish(
+    model: PreTrainedModel, prompt: Prefilled, weights: Hashable, *, offload: bool = False
+) -> Result:
+    """Gather what a trace needs.
+
+    Args:
+        model: what ran.
+        prompt: prefilled, and decoded if there is an answer.
+        weights: state of the weights, kept with the new prefix.
+        offload: move what is kept to main memory.
+    """
+    layers, values = prompt.recorder.layers(prompt.cache), _values(prompt.cache)
+    if offload:
+        layers = [replace(layer, keys=layer.keys.cpu()) for layer in layers]
+        values = [one.cpu() for one in values]
+    hidden = prompt.recorder.hidden_states()
+    every = [*prompt.token_ids.tolist(), *prompt.generated_ids]
     return Result(
-        generated_ids=tuple(ids[0, length:].tolist()),
+        generated_ids=prompt.generated_ids,
         layers=layers,
         hidden=hidden,
-        likely=likely,
-        prefix=Prefix(
-            weights=weights,
-            token_ids=token_ids,
-            visibility=visibility(segmentation),
-            layers=[
-                replace(x, queries=x.queries[:, :length], keys=x.keys[:, :length]) for x in layers
-            ],
-            values=[kept.values[0, :, :length] for kept in cache.layers],  # type: ignore[reportIndexIssue]
-            hidden=hidden[:length],
-            likely=likely.until(length),
-        ),
+        likely=OutputHead(model).likely_tokens(hidden, every, len(prompt.token_ids)),
+        prefix=_prefix(prompt, weights, layers, values),
     )
+
+
+def prefix_of(prompt: Prefilled, weights: Hashable) -> Prefix:
+    """What another prompt may reuse of this one while it still runs."""
+    layers = prompt.recorder.layers(prompt.cache)
+    return _prefix(prompt, weights, layers, _values(prompt.cache))
+
+
+def _prefix(
+    prompt: Prefilled,
+    weights: Hashable,
+    layers: list[CapturedLayer],
+    values: list[torch.Tensor],
+) -> Prefix:
+    """The prompt's part of what was computed; it shares its storage."""
+    length = len(prompt.token_ids)
+    return Prefix(
+        weights=weights,
+        token_ids=prompt.token_ids,
+        visibility=visibility(prompt.segmentation),
+        layers=[
+            replace(layer, queries=layer.queries[:, :length], keys=layer.keys[:, :length])
+            for layer in layers
+        ],
+        values=[one[:, :length] for one in values],
+        hidden=prompt.recorder.hidden_states()[:length],
+    )
+
+
+def _values(cache: DynamicCache) -> list[torch.Tensor]:
+    """Per layer ``[KV head, position, head_dim]``, of a cache of one sequence."""
+    return [kept.values[0] for kept in cache.layers]  # type: ignore[reportOptionalSubscript]
 
 
 @contextmanager
 def _running(
-    model: PreTrainedModel, segmentation: Segmentation, recorder: Recorder
+    model: PreTrainedModel,
+    activity: Activity,
+    observe_hidden: Callable[[torch.Tensor, int], object],
 ) -> Iterator[None]:
     """Install and activate the attention function, record hidden states, switch dropout off."""
-    activity = Activity(segmentation, recorder.observe, recorder.observe_output)
     layers = model.config.get_text_config(decoder=True).num_hidden_layers
 
     def record(_module: object, _args: object, kwargs: dict[str, Any], output: Any) -> None:
@@ -135,82 +252,46 @@ def _running(
                 "attention interface?"
             )
         activity.calls = 0
-        recorder.observe_hidden(output[0], kwargs["past_key_values"].get_seq_length())
+        observe_hidden(output[0], kwargs["past_key_values"].get_seq_length())
 
     hook = model.get_decoder().register_forward_hook(record, with_kwargs=True)
     try:
-        with torch.no_grad(), _evaluating(model), installed(model), active(activity):
+        with torch.no_grad(), evaluating(model), installed(model), active(activity):
             yield
     finally:
         hook.remove()
 
 
-@contextmanager
-def _evaluating(model: torch.nn.Module) -> Iterator[None]:
-    """Switch dropout off, and give every module its own mode back."""
-    training = [module for module in model.modules() if module.training]
-    try:
-        for module in training:
-            module.training = False
-        yield
-    finally:
-        for module in training:
-            module.training = True
-
-
 def _forward(model: PreTrainedModel, ids: torch.Tensor, cache: DynamicCache) -> torch.Tensor:
-    """One pass; the logits ``[vocabulary]`` of the last row."""
+    """One pass; the logits ``[batch, vocabulary]`` of the last row."""
     outputs = model(
         input_ids=ids, past_key_values=cache, use_cache=True, logits_to_keep=1, return_dict=True
     )
-    return outputs.logits[0, -1]
+    return outputs.logits[:, -1]
 
 
-def _check_head(model: PreTrainedModel, logits: torch.Tensor, hidden: torch.Tensor) -> None:
-    """See to it that the head alone gives the model's logits: later ones are computed with it."""
-    expected, own = logits.float(), logits_of(model, hidden).to(logits.device)
-    if (expected - own).abs().max() > 0.05 * expected.abs().max().clamp(min=1):
-        raise NotImplementedError(
-            f"{type(model).__name__} changes its logits behind the output head (a cap or a scale); "
-            "segviz supports models whose head is one linear layer, as in Llama and Qwen"
-        )
+def _on_device(model: PreTrainedModel, token_ids: np.ndarray) -> torch.Tensor:
+    return torch.from_numpy(token_ids).to(computing_device(model.get_input_embeddings()))
 
 
-def logits_of(model: PreTrainedModel, hidden: torch.Tensor) -> torch.Tensor:
-    """Logits ``[…, vocabulary]`` in float32 of final hidden states ``[…, hidden]``."""
-    head: Any = model.get_output_embeddings()
-    with torch.no_grad(), _evaluating(head):
-        return head(hidden).float()
+def _ignore(*_: object) -> None:
+    """Nothing is to be proved of decoded rows."""
 
 
-def _likely_tokens(
-    model: PreTrainedModel, hidden: torch.Tensor, known: LikelyTokens | None, reused: int
-) -> LikelyTokens:
-    """The most likely next tokens of every position; those of reused positions are ``known``."""
-    vocabulary = model.config.get_text_config(decoder=True).vocab_size
-    kept = min(LIKELY_TOKENS, vocabulary)
-    ids = [known.token_ids[:reused]] if known is not None else []
-    scores = [known.log_probabilities[:reused]] if known is not None else []
-    for rows in hidden[reused:].split(max(1, _LOGIT_ELEMENTS // vocabulary)):
-        top = logits_of(model, rows).log_softmax(dim=-1).topk(kept, dim=-1)
-        ids.append(top.indices.cpu().numpy())
-        scores.append(top.values.cpu().numpy())
-    return LikelyTokens(np.concatenate(ids), np.concatenate(scores))
+def _stacked(caches: Sequence[DynamicCache]) -> DynamicCache:
+    """The caches of several prompts of one length as one, a batch."""
+    batch = DynamicCache()
+    for number, layers in enumerate(zip(*(cache.layers for cache in caches), strict=True)):
+        keys, values = ([getattr(layer, name) for layer in layers] for name in ("keys", "values"))
+        batch.update(torch.cat(keys), torch.cat(values), number)
+    return batch
 
 
-def _taken(
-    model: PreTrainedModel, hidden: torch.Tensor, ids: torch.Tensor, length: int
-) -> np.ndarray:
-    """Log-probabilities of the generated ones of ``ids``, which stand behind ``length``."""
-    if len(ids) == length:
-        return np.empty(0, np.float32)
-    vocabulary = model.config.get_text_config(decoder=True).vocab_size
-    step = max(1, _LOGIT_ELEMENTS // vocabulary)
-    # A token is expected by the position before it.
-    scores = [
-        logits_of(model, rows).log_softmax(dim=-1).gather(1, taken[:, None].to(rows.device))
-        for rows, taken in zip(
-            hidden[length - 1 : -1].split(step), ids[length:].split(step), strict=True
-        )
-    ]
-    return torch.cat(scores)[:, 0].cpu().numpy()
+def _one_of(batch: DynamicCache, index: int, length: int) -> DynamicCache:
+    """One sequence's part of a batch, its first ``length`` positions, in storage of its own."""
+    own = DynamicCache()
+    for number, layer in enumerate(batch.layers):
+        kept: list[Any] = [getattr(layer, name) for name in ("keys", "values")]
+        keys, values = (x[index : index + 1, :, :length].clone() for x in kept)
+        own.update(keys, values, number)
+    return own

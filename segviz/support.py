@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import torch
 from transformers import PreTrainedModel
 
 _LAYER_TYPES = {"full_attention", "sliding_attention"}
@@ -57,3 +58,33 @@ def _reason_against(model: PreTrainedModel) -> str | None:
     if not model._can_set_attn_implementation():  # noqa: SLF001 (there is no public question)
         return "does not go through the attention interface of transformers"
     return None
+
+
+def rows_depend_on_each_other(model: PreTrainedModel) -> bool:
+    """Whether what a model computes of one token depends on which others it computes with it.
+
+    It does in the 8-bit layers of bitsandbytes, which look for outliers over all rows at hand
+    (Dettmers et al., LLM.int8(), arXiv 2208.07339): a run of theirs takes nothing from another.
+    """
+    return bool(getattr(model, "is_loaded_in_8bit", False))
+
+
+def computing_device(module: torch.nn.Module) -> torch.device:
+    """Where a module computes: where its weights are, or are brought to for the time of a call.
+
+    >>> computing_device(torch.nn.Linear(2, 3))
+    device(type='cpu')
+
+    Weights that accelerate keeps in main memory or on disk between the calls are on no device until
+    then; a hook of the module knows where it puts them.
+
+    Args:
+        module: a model or a part of one.
+    """
+    first = next(module.parameters()).device
+    if first.type == "meta":
+        for part in module.modules():
+            brought = getattr(getattr(part, "_hf_hook", None), "execution_device", None)
+            if brought is not None:
+                return torch.device(brought)
+    return first

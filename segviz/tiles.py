@@ -7,7 +7,9 @@ may be an array, or queries and keys from which each tile is computed when someb
 
 from __future__ import annotations
 
-from typing import Protocol
+from collections.abc import Iterator
+from itertools import pairwise
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 
@@ -16,6 +18,9 @@ PICTURE = 1024
 
 PANEL = 560
 """The same of each of three patterns side by side."""
+
+_BLOCK_CELLS = 1 << 22
+"""Cells that are read at a time where they are merged."""
 
 
 class Tiles(Protocol):
@@ -39,6 +44,17 @@ class Tiles(Protocol):
             bool visibility, True where any cell of the block is visible; both
             ``[⌈rows / factor⌉, ⌈columns / factor⌉]``.
         """
+        ...
+
+
+@runtime_checkable
+class MergingTiles(Tiles, Protocol):
+    """Tiles that merge cells by themselves, and need not hand them out for it."""
+
+    def merged(
+        self, row_edges: np.ndarray, column_edges: np.ndarray, factor: int = 1
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """As :func:`merged_tile`."""
         ...
 
 
@@ -92,6 +108,7 @@ class RememberedTiles:
         self.factor = factor_for(tiles.shape, side)
         rows, columns = tiles.shape
         self._whole = tiles.tile(slice(0, rows), slice(0, columns), self.factor)
+        self._merged: tuple[bytes, tuple[np.ndarray, np.ndarray]] | None = None
 
     @property
     def shape(self) -> tuple[int, int]:
@@ -104,6 +121,18 @@ class RememberedTiles:
         if factor == self.factor and all(part == slice(0, side) for part, side in sides):
             return self._whole
         return self._tiles.tile(rows, columns, factor)
+
+    def merged(
+        self, row_edges: np.ndarray, column_edges: np.ndarray, factor: int = 1
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """As :func:`merged_tile`; what was merged last is remembered, too."""
+        asked = b"|".join(np.asarray(x).tobytes() for x in (row_edges, column_edges, factor))
+        # In a variable: another thread may ask for something else meanwhile.
+        latest = self._merged
+        if latest is None or latest[0] != asked:
+            latest = asked, merged_tile(self._tiles, row_edges, column_edges, factor)
+            self._merged = latest
+        return latest[1]
 
 
 class WithoutFirst:
@@ -130,6 +159,12 @@ class WithoutFirst:
         visible = visible.copy()
         visible[:, 0] = False
         return pooled(values, visible, factor)
+
+    def merged(
+        self, row_edges: np.ndarray, column_edges: np.ndarray, factor: int = 1
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """As :func:`merged_tile`: the first group begins at the second key, and may be empty."""
+        return merged_tile(self._tiles, row_edges, np.maximum(column_edges, 1), factor)
 
 
 def factor_for(shape: tuple[int, int], side: int) -> int:
@@ -160,3 +195,65 @@ def pooled(values: np.ndarray, visible: np.ndarray, factor: int) -> tuple[np.nda
     highest, lowest = cells.max(axis=(1, 3)), cells.min(axis=(1, 3))
     furthest = np.where(highest >= -lowest, highest, lowest)
     return furthest, np.asarray(blocks(visible).any(axis=(1, 3)))
+
+
+def merged_tile(
+    tiles: Tiles, row_edges: np.ndarray, column_edges: np.ndarray, factor: int = 1
+) -> tuple[np.ndarray, np.ndarray]:
+    """Cells between groups, columns summed and rows averaged, then pooled.
+
+    >>> tiles = ArrayTiles(np.array([[0.5, 0.5, 0.0], [0.25, 0.25, 0.5]]), np.tri(2, 3, 1) > 0)
+    >>> merged_tile(tiles, np.array([0, 2]), np.array([0, 2, 3]))[0].tolist()
+    [[0.75, 0.25]]
+
+    Args:
+        tiles: ``[query, key]``; those that do not merge by themselves are read a block at a time.
+        row_edges: int ``[row + 1]``, first query of each group and the end of the last, ascending.
+        column_edges: int ``[column + 1]``, the same of the keys; a group may be empty.
+        factor: groups on a side that become one cell, that furthest from 0.
+
+    Returns:
+        float32 values, 0 where nothing is visible, and bool visibility: True where any cell of a
+        group is; both ``[⌈rows / factor⌉, ⌈columns / factor⌉]``.
+    """
+    if isinstance(tiles, MergingTiles):
+        return tiles.merged(row_edges, column_edges, factor)
+    rows, columns = len(row_edges) - 1, len(column_edges) - 1
+    height, width = -(-rows // factor), -(-columns // factor)
+    values, visible = np.zeros((height, width), np.float32), np.zeros((height, width), bool)
+    keys = int(column_edges[-1] - column_edges[0])
+    for block in _blocks(slice(0, rows), factor, keys):
+        part = slice(block.start // factor, -(-block.stop // factor))
+        edges = row_edges[block.start : block.stop + 1]
+        values[part], visible[part] = pooled(*_groups(tiles, edges, column_edges), factor)
+    return values, visible
+
+
+def _groups(
+    tiles: Tiles, row_edges: np.ndarray, column_edges: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """Groups of a block of rows; of a large group the queries are read a part at a time."""
+    rows, keys = (slice(int(edges[0]), int(edges[-1])) for edges in (row_edges, column_edges))
+    masses = np.zeros((len(row_edges) - 1, len(column_edges) - 1))
+    seen = np.zeros(masses.shape, bool)
+    filled = np.flatnonzero(np.diff(column_edges))
+    starts = column_edges[filled] - keys.start
+    for part in _blocks(rows, 1, keys.stop - keys.start) if len(filled) else ():
+        values, visible = tiles.tile(part, keys)
+        first = np.searchsorted(row_edges, part.start, side="right") - 1
+        last = np.searchsorted(row_edges, part.stop)
+        inner = np.clip(row_edges[first : last + 1], part.start, part.stop) - part.start
+        # Rows first, group by group: numpy is quick at whole rows, and fewer are left.
+        groups = [slice(start, stop) for start, stop in pairwise(inner.tolist())]
+        sums = np.stack([values[group].sum(axis=0, dtype=np.float64) for group in groups])
+        some = np.stack([visible[group].any(axis=0) for group in groups])
+        masses[first:last, filled] += np.add.reduceat(sums, starts, axis=1)
+        seen[first:last, filled] |= np.logical_or.reduceat(some, starts, axis=1)
+    return (masses / np.diff(row_edges)[:, None]).astype(np.float32), seen
+
+
+def _blocks(rows: slice, step: int, width: int) -> Iterator[slice]:
+    """Cut ``rows`` into blocks of a multiple of ``step``, each of about ``_BLOCK_CELLS`` cells."""
+    height = max(step, _BLOCK_CELLS // max(width, 1) // step * step)
+    for start in range(rows.start, rows.stop, height):
+        yield slice(start, min(rows.stop, start + height))

@@ -219,17 +219,21 @@ class Trace:
 
         Raises:
             IndexError: no such position.
-            ValueError: a ``k`` below 1 or above what a trace keeps.
+            ValueError: a ``k`` below 1 or above what a trace knows.
+            RuntimeError: a position inside of the prompt, and the model's output head has changed
+                since the run.
         """
         position = checked_index(position, len(self.tokens), "token position")
-        kept = self.likely.token_ids.shape[1]
+        kept = self.likely.ranks
         if not 1 <= k <= kept:
             raise ValueError(
-                f"k is {k}; a trace keeps the {kept} most likely tokens, k is 1 to that"
+                f"k is {k}; a trace knows the {kept} most likely tokens, k is 1 to that"
             )
-        ids = self.likely.token_ids[position, :k]
-        probabilities = np.exp(self.likely.log_probabilities[position, :k])
-        return [(self.decode(int(i)), float(p)) for i, p in zip(ids, probabilities, strict=True)]
+        ids, log_probabilities = self.likely.at(position)
+        probabilities = np.exp(log_probabilities[:k])
+        return [
+            (self.decode(int(i)), float(p)) for i, p in zip(ids[:k], probabilities, strict=True)
+        ]
 
     def token_probabilities(self) -> np.ndarray:
         """How likely the model found each generated token, under the full softmax.
@@ -251,12 +255,12 @@ class Trace:
         [' Lena', '<|end|>']
 
         Args:
-            k: how many at most; a trace keeps 64, or the whole of a smaller vocabulary.
+            k: how many at most; a trace knows 64, or the whole of a smaller vocabulary.
 
         Returns:
             for each generated token (token, probability), the most likely first.
         """
-        k = min(k, self.likely.token_ids.shape[1])
+        k = min(k, self.likely.ranks)
         # What a position generates is expected by the one before it.
         expecting = range(self.prompt_length - 1, len(self.tokens) - 1)
         return [self.next_tokens(position, k) for position in expecting]

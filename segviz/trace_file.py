@@ -54,7 +54,7 @@ def unpack(
         for number, one in enumerate(settings)
     ]
     generated = tensors.get("likely.generated")
-    likely = LikelyTokens(
+    likely = LikelyTokens.known(
         tensors["likely.token_ids"].numpy(),
         tensors["likely.log_probabilities"].numpy(),
         None if generated is None else generated.numpy(),

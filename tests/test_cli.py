@@ -249,6 +249,22 @@ def test_wrong_values_are_told(capsys, option, value, sentence) -> None:
     assert sentence in capsys.readouterr().err
 
 
+def test_a_run_that_cannot_fit_is_told(capsys, monkeypatch) -> None:
+    monkeypatch.setattr("segviz.memory.available", lambda _device: 100_000)
+    told = error(capsys, "compare", "--example", "chain")
+    assert "cpu has 100 kB free" in told
+    assert "would help" in told
+
+
+def test_offloading_is_passed_on(capsys, monkeypatch) -> None:
+    given = []
+    load = sv.load
+    monkeypatch.setattr(sv, "load", lambda *args, **kw: given.append(kw) or load(*args, **kw))
+    assert cli.main(["compare", "--example", "chain", "--offload", "cpu"]) == 0
+    assert given == [{"offload": "cpu"}]
+    assert "Lena" in capsys.readouterr().out
+
+
 def test_a_traceback_on_request() -> None:
     with pytest.raises(ValueError, match="no example"):
         cli.main(["--traceback", "compare", "--example", "x"])

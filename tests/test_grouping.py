@@ -6,13 +6,16 @@ from itertools import pairwise
 
 import numpy as np
 import pytest
+import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from segviz import grouping
 from segviz.grouping import MergedTiles, merged, segment_starts, word_starts
+from segviz.masks import key_spans
+from segviz.pattern_tiles import DifferenceTiles, PatternTiles
+from segviz.patterns import CapturedLayer
 from segviz.segments import Segment, Segmentation
-from segviz.tiles import ArrayTiles, pooled
+from segviz.tiles import ArrayTiles, RememberedTiles, WithoutFirst, merged_tile, pooled
 
 
 def words(tokens: list[str], boundaries: tuple[int, ...] = ()) -> list[str]:
@@ -114,7 +117,7 @@ def test_merged(pattern):
 @pytest.mark.parametrize("cells", [1, 40, 310, 10_000], ids=lambda cells: f"{cells} at a time")
 @pytest.mark.parametrize("factor", [1, 2, 3])
 def test_tiles_of_any_part(pattern, monkeypatch, cells, factor):
-    monkeypatch.setattr(grouping, "_BLOCK_CELLS", cells)
+    monkeypatch.setattr("segviz.tiles._BLOCK_CELLS", cells)
     values, visible, *starts = pattern
     tiles = MergedTiles(ArrayTiles(values, visible), *starts)
     assert tiles.shape == (4, 6)
@@ -156,3 +159,66 @@ def test_a_large_pattern_is_never_read_as_a_whole():
     assert part.shape == (304, 1)
     assert part[1, 0] == pytest.approx(sum(3 / (query + 1) for query in (27, 28, 29)) / 3, rel=1e-5)
     assert tokens.most <= length**2 // 10
+
+
+class TestComputedPatterns:
+    """Patterns merge their groups by themselves; arrays of the same numbers are the reference."""
+
+    LENGTH = 71
+    WORDS = np.array([0, 1, 2, 5, 9, 10, 30, 55, 70])
+    SEGMENTS = Segmentation(
+        [Segment(0, 1, "bos", "causal"), Segment(1, 30, "system"), Segment(30, 66, "user"),
+         Segment(66, 71, "response", "causal")]
+    )  # fmt: skip
+
+    @pytest.fixture(params=["pattern", "mean", "window", "difference"])
+    def tiles(self, request, monkeypatch):
+        # Several blocks of rows within a group, and several groups within a block.
+        monkeypatch.setattr("segviz.patterns._BLOCK_ELEMENTS", 6 * 71)
+        torch.manual_seed(2)
+        layer, other = (
+            CapturedLayer(3 * torch.randn(6, 71, 8), torch.randn(2, 71, 8), scale=0.35)
+            for _ in range(2)
+        )
+        window = 7 if request.param == "window" else None
+        spans = key_spans(71, self.SEGMENTS, window=window)
+        tiles = PatternTiles(layer, spans, "mean" if request.param == "mean" else 4)
+        if request.param == "difference":
+            return DifferenceTiles(tiles, PatternTiles(other, key_spans(71), 4), 68)
+        return tiles
+
+    @pytest.mark.parametrize("factor", [1, 2, 4])
+    @pytest.mark.parametrize("hidden", [False, True])
+    def test_as_arrays_do(self, tiles, factor, hidden):
+        length = tiles.shape[0]
+        array = ArrayTiles(*tiles.tile(slice(0, length), slice(0, length)))
+        wrap = WithoutFirst if hidden else lambda tiles: tiles
+        starts = self.WORDS[length > self.WORDS]
+        got, expected = (MergedTiles(wrap(one), starts, starts) for one in (tiles, array))
+        for rows, columns in [((0, 8), (0, 8)), ((3, 7), (1, 8)), ((2, 8), (0, 1))]:
+            part = slice(*rows), slice(*columns)
+            values, visible = got.tile(*part, factor)
+            reference = expected.tile(*part, factor)
+            np.testing.assert_allclose(values, reference[0], atol=1e-6)
+            np.testing.assert_array_equal(visible, reference[1])
+        assert not (hidden and got.tile(slice(0, 8), slice(0, 1))[1].any())
+
+    def test_hiding_the_first_key_is_masking_it(self, tiles):
+        length = tiles.shape[0]
+        values, visible = tiles.tile(slice(0, length), slice(0, length))
+        visible[:, 0] = False
+        edges = np.array([0, 4, 30, length])
+        mass, seen = merged_tile(WithoutFirst(tiles), edges, edges)
+        expected = by_hand(values, visible, edges[:-1], edges[:-1])
+        np.testing.assert_allclose(mass, expected[0], atol=1e-6)
+        np.testing.assert_array_equal(seen, expected[1])
+
+    def test_what_was_merged_last_is_remembered(self, tiles):
+        remembered = RememberedTiles(tiles, 16)
+        edges = np.array([0, 9, 40, tiles.shape[0]])
+        once, again = (remembered.merged(edges, edges, 2) for _ in range(2))
+        assert again is once
+        other = np.array([0, 9, 41, tiles.shape[0]])
+        for asked in [(edges, other, 2), (other, edges, 2), (edges, edges, 1)]:
+            for got, expected in zip(remembered.merged(*asked), tiles.merged(*asked), strict=True):
+                np.testing.assert_array_equal(got, expected)

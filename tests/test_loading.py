@@ -67,6 +67,28 @@ def test_options_go_to_from_pretrained(folder) -> None:
     assert model.hf_model.config._attn_implementation == "eager"
 
 
+def test_where_a_model_goes_is_said_once(folder) -> None:
+    for name in (folder, "tiny-llama"):
+        with pytest.raises(ValueError, match="device='cuda' and device_map='auto' both say where"):
+            sv.load(name, device="cuda", device_map="auto")
+    assert sv.load(folder, device="cpu", device_map=None).hf_model.device.type == "cpu"
+
+
+def test_what_is_captured_can_leave_its_device(folder) -> None:
+    for name in (folder, "tiny-llama"):
+        assert sv.load(name).offload is None
+        assert sv.load(name, offload="cpu").offload == "cpu"
+        with pytest.raises(ValueError, match="offload='disk'; allowed are"):
+            sv.load(name, offload="disk")
+
+
+def test_progress_is_shown_of_what_takes_time(folder, capfd) -> None:
+    sv.load()
+    assert not capfd.readouterr().err
+    sv.load(folder)
+    assert "Loading weights: 100%" in capfd.readouterr().err
+
+
 def test_a_lora_adapter(folder, tmp_path) -> None:
     peft = pytest.importorskip("peft", reason="peft is an optional dependency")
     config = peft.LoraConfig(target_modules=["q_proj", "v_proj"], r=4, init_lora_weights=False)

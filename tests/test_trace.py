@@ -156,7 +156,7 @@ def test_wrong_indices(run) -> None:
         trace.flow(head=9)
     with pytest.raises(IndexError, match="there is no token position 31"):
         trace.next_tokens(31)
-    with pytest.raises(ValueError, match="k is 65; a trace keeps the 64"):
+    with pytest.raises(ValueError, match="k is 65; a trace knows the 64"):
         trace.next_tokens(k=65)
     with pytest.raises(TypeError, match=r"a layer is an integer, not 1\.0"):
         trace.attention(1.0, 0)

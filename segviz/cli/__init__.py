@@ -26,7 +26,16 @@ INTERRUPTED = 130
 BROKEN_PIPE = 141
 """That of one whose reader has gone, as ``head`` goes."""
 
-_TOLD = (LabError, OSError, ValueError, TypeError, IndexError, NotImplementedError, ImportError)
+_TOLD = (
+    LabError,
+    OSError,
+    ValueError,
+    TypeError,
+    IndexError,
+    NotImplementedError,
+    ImportError,
+    MemoryError,
+)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

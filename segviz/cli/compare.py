@@ -148,8 +148,8 @@ def as_json(comparison: Comparison, top: int) -> dict[str, Any]:
 
 
 def _one_run(trace: Trace, position: int, top: int) -> dict[str, Any]:
-    top = min(top, trace.likely.token_ids.shape[1])
-    ids = trace.likely.token_ids[position, :top].tolist()
+    top = min(top, trace.likely.ranks)
+    ids = trace.likely.at(position).token_ids[:top].tolist()
     likely = zip(ids, trace.next_tokens(position, top), strict=True)
     return {
         "answer": trace.generated_text,

@@ -220,7 +220,9 @@ def _choice(trace: dict[str, Any], chosen: models.Choice) -> models.Choice:
         # The adapter that is recorded may be none of another model's.
         return replace(chosen, dtype=dtype)
     adapter = chosen.adapter or trace["adapter"] or models.NO_ADAPTER
-    return models.Choice(trace["model"], adapter, dtype, chosen.device, trace["revision"])
+    return replace(
+        chosen, name=trace["model"], adapter=adapter, dtype=dtype, revision=trace["revision"]
+    )
 
 
 def _listed(names: tuple[str, ...]) -> str:

@@ -6,7 +6,7 @@ import argparse
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
 import segviz as sv
@@ -15,7 +15,7 @@ from segviz.cli.terminal import Progress
 if TYPE_CHECKING:
     from segviz.model import Model
 
-OPTIONS = ("model", "adapter", "dtype", "device")
+OPTIONS = ("model", "adapter", "dtype", "device", "offload")
 
 NO_ADAPTER = "none"
 
@@ -32,6 +32,7 @@ class Choice:
         dtype: of the weights.
         device: where to put them.
         revision: of a model on the hub.
+        offload: where what a run captures goes, ``"cpu"``.
     """
 
     name: str | None = None
@@ -39,11 +40,13 @@ class Choice:
     dtype: str | None = None
     device: str | None = None
     revision: str | None = None
+    offload: str | None = None
 
     @staticmethod
     def of(options: argparse.Namespace) -> Choice:
         """What the options say."""
-        return Choice(options.model, options.adapter, options.dtype, options.device)
+        given = {name: getattr(options, name) for name in OPTIONS if name != "model"}
+        return Choice(options.model, **given)
 
     def load(self, progress: Progress) -> Model:
         """Load it.
@@ -54,14 +57,12 @@ class Choice:
         """
         name = self.name or "tiny-llama"
         progress.say(f"loading {name} …")
-        given = {"adapter": self.adapter, "dtype": self.dtype, "device": self.device}
+        given = {key: value for key, value in asdict(self).items() if key != "name"}
         arguments: dict[str, Any] = {
             key: value for key, value in given.items() if value is not None
         }
         if self.adapter == NO_ADAPTER:
             arguments["adapter"] = None
-        if self.revision is not None:
-            arguments["revision"] = self.revision
         with _quiet(), _explained(name, self.device):
             return sv.load(name, **arguments)
 
@@ -88,6 +89,11 @@ def add_options(parser: argparse.ArgumentParser, default: str) -> None:
     group.add_argument("--dtype", choices=_DTYPES, help="of the weights")
     group.add_argument(
         "--device", help="cpu, cuda, cuda:1, mps, … (default: the first GPU, if there is one)"
+    )
+    group.add_argument(
+        "--offload",
+        choices=("cpu",),
+        help="move what is captured to main memory, for long prompts on a GPU",
     )
 
 

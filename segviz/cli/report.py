@@ -143,7 +143,7 @@ def _distributions(comparison: Comparison, top: int, page: Page) -> Iterator[str
     )
     columns = []
     for trace in (comparison.causal, comparison.segment):
-        kept = min(top, trace.likely.token_ids.shape[1])
+        kept = min(top, trace.likely.ranks)
         columns.append([_bar(*one, page) for one in trace.next_tokens(position, kept)])
     for left, right in zip(*columns, strict=True):
         yield f"{_INDENT}{padded(left, _HALF)}  {right}".rstrip()

@@ -154,7 +154,7 @@ def _read_again(run: Mapping[str, Any], model: Model) -> Trace:
         trace,
         prompt_length=run["prompt_length"],
         generated_text=run["generated_text"],
-        likely=replace(trace.likely, generated=taken),
+        likely=trace.likely.with_generated(taken),
         recipe={
             **trace.recipe,
             **{name: run[name] for name in ("max_new_tokens", "seed", "options")},

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -10,10 +11,20 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from segviz.comparison import Comparison, compared
+from segviz.grouping import Merge, MergedTiles, group_starts
 from segviz.patterns import Head
 from segviz.segments import Segmentation
 from segviz.session.looks import VIEWS, Contrast, Flows, LayerLook, Look, Parting, Pattern, View
-from segviz.tiles import PANEL, PICTURE, ArrayTiles, RememberedTiles, Tiles
+from segviz.summaries import Differences, flow, overview
+from segviz.tiles import (
+    PANEL,
+    PICTURE,
+    ArrayTiles,
+    RememberedTiles,
+    Tiles,
+    WithoutFirst,
+    factor_for,
+)
 from segviz.trace import MaskKind, Trace, with_response
 
 if TYPE_CHECKING:
@@ -40,6 +51,8 @@ class Wanted:
         head: a query head, ``"mean"`` or ``"max"``.
         panels: of ``"heads"`` and ``"compare"`` those in sight.
         layers: in the order in which the head grid wants them.
+        merge: what a row of the chosen head's pattern stands for.
+        hide_first: whether attention on the first token is left out of what is merged.
     """
 
     traces: Mapping[MaskKind, Trace]
@@ -51,6 +64,8 @@ class Wanted:
     head: Head
     panels: frozenset[str]
     layers: Sequence[int]
+    merge: Merge = "tokens"
+    hide_first: bool = False
 
     @property
     def shown(self) -> MaskKind:
@@ -97,9 +112,16 @@ class Looker:
         self._taken.clear()
         self._kept.clear()
 
-    def pending(self, wanted: Wanted) -> list[Job]:
-        """What is wanted and not taken yet, the most urgent first."""
-        return [job for job in self._jobs(wanted) if self._taken.get(job.slot) != job.key]
+    def pending(self, wanted: Wanted, cancel: threading.Event | None = None) -> list[Job]:
+        """What is wanted and not taken yet, the most urgent first.
+
+        Args:
+            wanted: what somebody looks at.
+            cancel: set it to end the job under way with a ``LookCancelledError``, where it is one
+                that takes its time.
+        """
+        jobs = self._jobs(wanted, cancel)
+        return [job for job in jobs if self._taken.get(job.slot) != job.key]
 
     def fresh(self, wanted: Wanted) -> frozenset[str]:
         """The slots of what is wanted and was taken."""
@@ -116,7 +138,7 @@ class Looker:
             yield job.compute()
             self.take(job)
 
-    def _jobs(self, wanted: Wanted) -> Iterator[Job]:
+    def _jobs(self, wanted: Wanted, cancel: threading.Event | None = None) -> Iterator[Job]:
         """All that is wanted, the most urgent first."""
         if not wanted.ready:
             return
@@ -130,48 +152,63 @@ class Looker:
         if both and "compare" in wanted.panels:
             yield Job("parting", version, partial(self._parting, wanted))
             yield Job("contrast", chosen, partial(contrast, wanted))
-            yield Job("flows", chosen, partial(self._flows, wanted))
+            yield Job("flows", chosen, partial(self._flows, wanted, cancel))
         if "heads" in wanted.panels:
             for number in wanted.layers:
                 key = (version, wanted.view)
-                yield Job(f"layer {number}", key, partial(self._layer, wanted, number))
+                compute = partial(self._layer, wanted, number, cancel)
+                yield Job(f"layer {number}", key, compute)
 
     def _cached(self, slot: str, key: Hashable, compute: Any) -> Any:
         if self._kept.get(slot, (None,))[0] != key:
             self._kept[slot] = key, compute()
         return self._kept[slot][1]
 
-    def _flows(self, wanted: Wanted) -> Flows:
-        causal, segment = wanted.traces["causal"], wanted.traces["segment"]
-        layer = wanted.layer
-        by_layer = self._cached(
-            "layer flow", (wanted.version, layer), lambda: (causal.flow(layer), segment.flow(layer))
-        )
-        by_model = self._cached(
-            "model flow", wanted.version, lambda: (causal.flow(), segment.flow())
-        )
-        if isinstance(wanted.head, str):
-            head = by_layer
-        else:
-            head = causal.flow(layer, wanted.head), segment.flow(layer, wanted.head)
-        names = tuple(segment.name for segment in wanted.segmentation.segments)
-        return Flows({"head": head, "layer": by_layer, "model": by_model}, names)
+    def _flows(self, wanted: Wanted, cancel: threading.Event | None) -> Flows:
+        layer, layers = wanted.layer, range(len(wanted.traces["segment"].layers))
 
-    def _layer(self, wanted: Wanted, layer: int) -> LayerLook:
-        """Pictures and numbers of all heads of a layer."""
-        version, shown = wanted.version, wanted.traces[wanted.shown]
-        summaries = self._cached(
-            f"{wanted.shown} {layer}", version, lambda: shown.layer_summaries(layer)
+        def of_heads(kind: MaskKind, layer: int) -> np.ndarray:
+            """``[head, segment, segment]``: kept of the latest layer only, which is asked again."""
+            trace = wanted.traces[kind]
+            stops = [segment.stop for segment in trace.segmentation.segments]
+            spans = trace.key_spans(layer)
+            compute = partial(flow, trace.layers[layer], spans, stops, cancel)
+            key = wanted.version, layer
+            return self._cached(f"{kind} flows", key, lambda: compute().cpu().numpy())
+
+        def of_layer(kind: MaskKind, layer: int) -> np.ndarray:
+            mean = partial(of_heads, kind, layer)
+            return self._cached(f"{kind} flow {layer}", wanted.version, lambda: mean().mean(axis=0))
+
+        def pair(of: Callable[[MaskKind], np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
+            return of("causal"), of("segment")
+
+        by_model = pair(lambda kind: np.mean([of_layer(kind, i) for i in layers], axis=0))
+        by_layer = pair(lambda kind: of_layer(kind, layer))
+        head, by_head = wanted.head, by_layer
+        if not isinstance(head, str):
+            by_head = pair(lambda kind: of_heads(kind, layer)[head])
+        names = tuple(segment.name for segment in wanted.segmentation.segments)
+        return Flows({"head": by_head, "layer": by_layer, "model": by_model}, names)
+
+    def _layer(self, wanted: Wanted, layer: int, cancel: threading.Event | None) -> LayerLook:
+        """Pictures and numbers of all heads of a layer; kept, they are small."""
+        shown = wanted.traces[wanted.shown]
+        thumbnails, numbers = self._cached(
+            f"{wanted.shown} {layer}",
+            wanted.version,
+            lambda: overview(shown.layers[layer], shown.key_spans(layer), THUMBNAIL, cancel),
         )
-        pictured: Trace | Comparison = shown
         if len(wanted.traces) > 1:
-            comparison = Comparison(**wanted.traces)
-            changed = partial(comparison.layer_largest_difference, layer)
-            largest = self._cached(f"largest {layer}", version, changed)
-            summaries = {**summaries, "largest difference": largest}
-            pictured = comparison if wanted.view == "difference" else shown
-        thumbnails = pictured.layer_thumbnails(layer, THUMBNAIL)
-        return LayerLook(version, wanted.view, layer, thumbnails, summaries)
+            changed, largest = self._cached(
+                f"difference {layer}",
+                wanted.version,
+                lambda: _differences(wanted, layer).overview(THUMBNAIL, cancel),
+            )
+            numbers = {**numbers, "largest difference": largest}
+            if wanted.view == "difference":
+                thumbnails = changed
+        return LayerLook(wanted.version, wanted.view, layer, thumbnails, numbers)
 
     def _parting(self, wanted: Wanted) -> Parting:
         causal, segment = wanted.traces["causal"], wanted.traces["segment"]
@@ -206,6 +243,8 @@ def pattern(wanted: Wanted, view: View, side: int = PICTURE) -> Pattern:
     else:
         ready = RememberedTiles(tiles, side)
         _check_finite(ready.tile(whole, whole, ready.factor)[0], layer)
+        if side == PICTURE:
+            _merge_ahead(ready, wanted, shown.tokens[:length])
     return Pattern(
         view,
         layer,
@@ -215,6 +254,26 @@ def pattern(wanted: Wanted, view: View, side: int = PICTURE) -> Pattern:
         with_response(wanted.segmentation, length),
         shown.prompt_length,
         answered=wanted.answered >= (set(wanted.traces) if view == "difference" else {view}),
+    )
+
+
+def _merge_ahead(tiles: RememberedTiles, wanted: Wanted, tokens: Sequence[str]) -> None:
+    """Let tiles remember what will be asked for where words or segments are shown."""
+    segmentation = with_response(wanted.segmentation, len(tokens))
+    starts = group_starts(wanted.merge, tiles.shape, tokens, segmentation)
+    if starts is not None:
+        chosen = WithoutFirst(tiles) if wanted.hide_first else tiles
+        merged = MergedTiles(chosen, *starts)
+        rows, columns = (slice(0, side) for side in merged.shape)
+        merged.tile(rows, columns, factor_for(merged.shape, PICTURE))
+
+
+def _differences(wanted: Wanted, layer: int) -> Differences:
+    causal, segment = wanted.traces["causal"], wanted.traces["segment"]
+    return Differences(
+        (segment.layers[layer], causal.layers[layer]),
+        (segment.key_spans(layer), causal.key_spans(layer)),
+        Comparison(causal, segment).shared_length,
     )
 
 

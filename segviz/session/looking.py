@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from segviz.session.looker import Job, Looker, Wanted
 from segviz.session.looks import Look
 from segviz.session.worker import Worker
+from segviz.summaries import LookCancelledError
 
 if TYPE_CHECKING:
     from segviz.model import Model
@@ -55,11 +56,13 @@ class Looking:
     def _work(self, wanted: Wanted, cancel: threading.Event) -> None:
         """Called in the worker's thread."""
         failed = ""
-        for job in self._looker.pending(wanted):
+        for job in self._looker.pending(wanted, cancel):
             if cancel.is_set():
                 return
             try:
                 self._take(job, wanted, cancel)
+            except LookCancelledError:
+                return
             except Exception as error:  # noqa: BLE001 (shown)
                 # One that fails keeps nobody from the others.
                 _log.debug("%s could not be shown", job.slot, exc_info=True)

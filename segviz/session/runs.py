@@ -156,10 +156,16 @@ class Runs:
                 # A prefill beside the answer of the other mask is no pair to compare.
                 settled = kind == missing[-1] and len(missing) == len(KINDS)
                 self._publish(revision, trace, done=False, settled=settled)
-            for kind in missing:
-                self._tell(revision, "stage", f"answering under the {kind} mask")
-                trace = self._stream(revision, prompt, kind, max_new_tokens, options, cancel)
-                self._publish(revision, trace, done=True, settled=kind == missing[-1])
+            # Sampled answers are drawn one after the other: the first need not wait for the second.
+            one_by_one: list[list[MaskKind]] = [[kind] for kind in missing]
+            together = bool(missing) and not options.get("do_sample")
+            for kinds in [missing] if together else one_by_one:
+                which = f"the {kinds[0]} mask" if len(kinds) == 1 else "both masks"
+                self._tell(revision, "stage", f"answering under {which}")
+                traces = self._stream(revision, prompt, kinds, max_new_tokens, options, cancel)
+                for kind in kinds:
+                    settled = kind == missing[-1]
+                    self._publish(revision, traces[kind], done=True, settled=settled)
         except RunCancelledError:
             self._mark(revision, "cancelled")
         except Exception as error:  # noqa: BLE001 (whatever it is, the user has to see it)
@@ -195,23 +201,24 @@ class Runs:
         self,
         revision: int,
         prompt: Prompt,
-        kind: MaskKind,
+        kinds: list[MaskKind],
         max_new_tokens: int,
         options: Mapping[str, Any],
         cancel: threading.Event,
-    ) -> Trace:
+    ) -> dict[MaskKind, Trace]:
         if not max_new_tokens:
-            return self._model.trace(prompt, kind, cancel=cancel)
-        tokens: list[str] = []
+            return self._model.traces(prompt, masks=kinds, cancel=cancel)
+        tokens: dict[MaskKind, list[str]] = {kind: [] for kind in kinds}
 
-        def heard(token: str) -> None:
-            tokens.append(token)
-            answer = Answer(tuple(tokens), "running")
+        def heard(kind: MaskKind, token: str) -> None:
+            tokens[kind].append(token)
+            answer = Answer(tuple(tokens[kind]), "running")
             self._tell_in_passing(revision, f"{kind}_answer", answer)
 
-        self._tell(revision, f"{kind}_answer", Answer(state="running"))
-        return self._model.trace(
-            prompt, kind, max_new_tokens, on_token=heard, cancel=cancel, **options
+        for kind in kinds:
+            self._tell(revision, f"{kind}_answer", Answer(state="running"))
+        return self._model.traces(
+            prompt, max_new_tokens, masks=kinds, on_token=heard, cancel=cancel, **options
         )
 
     def _publish(self, revision: int, trace: Trace, *, done: bool, settled: bool) -> None:

@@ -30,6 +30,7 @@ from segviz.trace import MaskKind, Trace
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
+    from segviz.grouping import Merge
     from segviz.model import Messages, Model
     from segviz.patterns import Head
     from segviz.session.looks import View
@@ -520,6 +521,8 @@ class Session(SessionState):
                 # What takes both runs, or all heads, waits until they belong together.
                 panels=frozenset(self.panels if self._runs.settled else ()),
                 layers=sorted(layers, key=lambda layer: (layer not in inside, layer)),
+                merge=cast("Merge", self.merge),
+                hide_first=self.hide_first,
             )
 
     def _show(self, slot: str, look: Look) -> None:

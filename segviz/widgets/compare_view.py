@@ -106,7 +106,7 @@ class CompareView(SegmentedView):
         longer = max(causal, segment, key=lambda trace: len(trace.segmentation.segments))
         divergence = comparison.divergence()
         position = comparison.position
-        kept = min(trace.likely.token_ids.shape[1] for trace in (causal, segment))
+        kept = min(trace.likely.ranks for trace in (causal, segment))
         view = cls(untuned=UNTUNED if segment.untuned else "")
         view.show(
             causal=causal.tiles(layer, head),

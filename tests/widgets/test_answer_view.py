@@ -176,7 +176,7 @@ def trace(kind: str, tokens: list[str], *, untuned: bool = False) -> SimpleNames
         tokens=("a", "b", *tokens),
         prompt_length=2,
         untuned=untuned,
-        likely=SimpleNamespace(token_ids=np.zeros((2 + len(tokens), 3))),
+        likely=SimpleNamespace(ranks=3),
         token_probabilities=lambda: np.full(len(tokens), 0.5, np.float32),
         next_tokens=lambda position, k: [(f"after {position}", 1 / (1 + i)) for i in range(k)],
     )
