@@ -38,15 +38,12 @@ class Comparison:
     Args:
         causal: the run under the causal mask.
         segment: the run under the segment mask.
-        divergence: float ``[position]`` in nats, if it is known exactly; see :meth:`divergence`.
 
     Raises:
         ValueError: traces of different prompts, or with the masks the other way round.
     """
 
-    def __init__(
-        self, causal: Trace, segment: Trace, *, divergence: np.ndarray | None = None
-    ) -> None:
+    def __init__(self, causal: Trace, segment: Trace) -> None:
         if (causal.mask_kind, segment.mask_kind) != ("causal", "segment"):
             raise ValueError(
                 "a comparison takes a trace under the causal mask, then one under a segment mask; "
@@ -66,7 +63,6 @@ class Comparison:
             )
         self.causal = causal
         self.segment = segment
-        self._exact = divergence
 
     @property
     def shared_length(self) -> int:
@@ -90,7 +86,7 @@ class Comparison:
     @property
     def exact(self) -> bool:
         """Whether :meth:`divergence` is exact; otherwise it is a lower bound."""
-        return self._exact is not None
+        return None not in (self.causal.output_head, self.segment.output_head)
 
     def difference(self, layer: int, head: Head) -> np.ndarray:
         """Attention under the segment mask minus attention under the causal mask.
@@ -174,20 +170,24 @@ class Comparison:
     def divergence(self) -> np.ndarray:
         """KL(segment || causal) of the next-token distributions.
 
-        Exact where it was computed at run time (:func:`compare`). Two traces alone keep only the
-        most likely tokens: then it is a lower bound, the divergence between the distributions over
-        the tokens that both traces keep, those that only the segment trace keeps as one class, and
-        all others as another.
+        Exact, and worked out when it is first asked for. A trace from a file keeps only the most
+        likely tokens: then it is a lower bound, the divergence between the distributions over the
+        tokens that both traces keep, those that only the segment trace keeps as one class, and all
+        others as another.
 
         Returns:
             float64 ``[position]`` in nats, up to and including the position that predicts the
             first differing token.
+
+        Raises:
+            RuntimeError: a model's output head has changed since its run.
         """
-        return self._lower_bound if self._exact is None else self._exact
+        return self._divergence
 
     @cached_property
-    def _lower_bound(self) -> np.ndarray:
-        return _bound(self.causal, self.segment)
+    def _divergence(self) -> np.ndarray:
+        measure = _exact if self.exact else _bound
+        return measure(self.causal, self.segment)
 
 
 def compare(
@@ -219,6 +219,12 @@ def compare(
     Raises:
         ValueError: what :meth:`segviz.Model.trace` raises; models with different vocabularies.
     """
+    sizes = model.vocabulary, (causal_model or model).vocabulary
+    if sizes[0] != sizes[1]:
+        raise ValueError(
+            f"the models have {sizes[0]} and {sizes[1]} tokens: what they expect next can only be "
+            "compared over one vocabulary"
+        )
     prompt = model.as_prompt(prompt)
     options = model.with_seed(prompt, max_new_tokens, options)
 
@@ -230,17 +236,7 @@ def compare(
             **causal_model.traces(prompt, max_new_tokens, masks=("causal",), **shared),
             **model.traces(prompt, max_new_tokens, masks=("segment",), **shared),
         }
-    return compared(causal_model or model, traces["causal"], model, traces["segment"])
-
-
-def compared(
-    causal_model: Model, causal: Trace, segment_model: Model, segment: Trace
-) -> Comparison:
-    """A comparison of two traces, with the exact divergence where they still allow it."""
-    if causal.hidden is None or segment.hidden is None:
-        return Comparison(causal, segment)
-    divergence = exact_divergence(causal_model, causal, segment_model, segment)
-    return Comparison(causal, segment, divergence=divergence)
+    return Comparison(traces["causal"], traces["segment"])
 
 
 def shared_length(a: Trace, b: Trace) -> int:
@@ -250,24 +246,14 @@ def shared_length(a: Trace, b: Trace) -> int:
     return shared if same.all() else int(same.argmin())
 
 
-def exact_divergence(
-    causal_model: Model, causal: Trace, segment_model: Model, segment: Trace
-) -> np.ndarray:
-    """KL(segment || causal) over the whole vocabulary, float64 ``[position]`` in nats."""
-    if causal.hidden is None or segment.hidden is None:
-        raise ValueError("the final hidden states of a trace are not saved: run it again")
+def _exact(causal: Trace, segment: Trace) -> np.ndarray:
+    """The divergence over the whole vocabulary."""
     shared = shared_length(causal, segment)
     parts = []
     for start in range(0, shared, _ROWS):
         rows = slice(start, min(start + _ROWS, shared))
-        p = segment_model.log_probabilities(segment.hidden[rows])
-        q = causal_model.log_probabilities(causal.hidden[rows]).to(p.device)
-        if p.shape != q.shape:
-            raise ValueError(
-                f"the models have {p.shape[-1]} and {q.shape[-1]} tokens: next-token distributions "
-                "can only be compared over one vocabulary"
-            )
-        parts.append((p.exp() * (p - q)).sum(dim=-1).cpu())
+        p, q = segment.log_probabilities(rows), causal.log_probabilities(rows)
+        parts.append((p.exp() * (p - q.to(p.device))).sum(dim=-1).cpu())
     return torch.cat(parts).double().numpy()
 
 

@@ -51,7 +51,17 @@ class OutputHead:
             return self._module(hidden).float()
 
     def log_probabilities(self, hidden: torch.Tensor) -> torch.Tensor:
-        """Float32 ``[…, vocabulary]`` of final hidden states ``[…, hidden]``."""
+        """Float32 ``[…, vocabulary]`` of final hidden states ``[…, hidden]``.
+
+        Raises:
+            RuntimeError: the weights are no longer those of the run.
+        """
+        if _fingerprint(self._module) != self._weights:
+            raise RuntimeError(
+                f"the output head of {self._name} has other weights now than in this run: what a "
+                "model expects behind a token of the prompt is worked out when asked for. Trace "
+                "again; or save a trace (trace.save) before the weights change"
+            )
         return self.logits(hidden).log_softmax(dim=-1)
 
     def check(self, logits: torch.Tensor, hidden: torch.Tensor) -> None:
@@ -84,7 +94,6 @@ class OutputHead:
         answer, generated = self._ranked(hidden[first:], taken)
 
         def block(start: int, stop: int) -> Ranked:
-            self._check_unchanged()
             return self._ranked(hidden[start:stop], taken[:1].expand(stop - start))[0]
 
         return LikelyTokens(
@@ -113,14 +122,6 @@ class OutputHead:
         found = (torch.cat(parts).cpu().numpy() for parts in (ids, tops, scores))
         token_ids, log_probabilities, of_taken = found
         return Ranked(token_ids, log_probabilities), of_taken
-
-    def _check_unchanged(self) -> None:
-        if _fingerprint(self._module) != self._weights:
-            raise RuntimeError(
-                f"the output head of {self._name} has other weights now than in this run: what a "
-                "model expects behind a token of the prompt is worked out when asked for. Trace "
-                "again; or save a trace (trace.save) before the weights change"
-            )
 
 
 def _fingerprint(module: torch.nn.Module) -> tuple[object, ...]:

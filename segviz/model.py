@@ -16,7 +16,6 @@ from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from segviz import __version__, memory
 from segviz.decoding import TokenStream, decodes_together, generate_arguments, token_text
-from segviz.head import OutputHead
 from segviz.memory import Estimate, Offload
 from segviz.prefix import PrefixCache, visibility
 from segviz.prompts import Prompt, chat_prompt, text_prompt
@@ -112,6 +111,11 @@ class Model:
     def kv_heads(self) -> int:
         """Number of KV heads per layer."""
         return getattr(self._config, "num_key_value_heads", None) or self.heads
+
+    @property
+    def vocabulary(self) -> int:
+        """Number of token ids."""
+        return self._config.vocab_size
 
     def chat(self, messages: Messages, **template_options: Any) -> Prompt:
         """A chat as a prompt, one segment per turn, cut where the chat template puts the turns.
@@ -375,10 +379,6 @@ class Model:
         """
         self._prefixes.clear()
 
-    def log_probabilities(self, hidden: torch.Tensor) -> torch.Tensor:
-        """Next-token log-probabilities, float32 ``[…, vocabulary]``, of final hidden states."""
-        return OutputHead(self.hf_model).log_probabilities(hidden)
-
     @property
     def _config(self) -> Any:
         return self.hf_model.config.get_text_config(decoder=True)
@@ -395,11 +395,11 @@ class Model:
                 f"the prompt's {prompt.length} tokens{answer} exceed the {limit} positions of "
                 f"{self.name!r}: shorten the prompt, or use a model with more positions"
             )
-        highest, vocabulary = max(prompt.token_ids), self._config.vocab_size
-        if highest >= vocabulary:
+        highest = max(prompt.token_ids)
+        if highest >= self.vocabulary:
             raise ValueError(
-                f"the prompt holds token id {highest}, but {self.name!r} has {vocabulary} tokens: "
-                "it was made with another model's tokenizer"
+                f"the prompt holds token id {highest}, but {self.name!r} has {self.vocabulary} "
+                "tokens: it was made with another model's tokenizer"
             )
 
     @contextmanager
@@ -469,6 +469,7 @@ class Model:
             recipe=recipe,
             decode=lambda token_id: str(self.tokenizer.decode([token_id])),
             hidden=result.hidden,
+            output_head=result.head.log_probabilities,
         )
 
     def _recipe(

@@ -66,6 +66,7 @@ class Result:
         generated_ids: of the answer, the end-of-sequence token included.
         layers: captured queries and keys, prompt and answer.
         hidden: final hidden states ``[position, hidden]``.
+        head: works out next-token probabilities, with the weights of this run.
         likely: most likely next tokens of every position.
         prefix: what a later run may reuse.
     """
@@ -73,6 +74,7 @@ class Result:
     generated_ids: tuple[int, ...]
     layers: list[CapturedLayer]
     hidden: torch.Tensor
+    head: OutputHead
     likely: LikelyTokens
     prefix: Prefix
 
@@ -190,12 +192,13 @@ def finish(
         layers = [replace(layer, keys=layer.keys.cpu()) for layer in layers]
         values = [one.cpu() for one in values]
     hidden = prompt.recorder.hidden_states()
-    every = [*prompt.token_ids.tolist(), *prompt.generated_ids]
+    head, every = OutputHead(model), [*prompt.token_ids.tolist(), *prompt.generated_ids]
     return Result(
         generated_ids=prompt.generated_ids,
         layers=layers,
         hidden=hidden,
-        likely=OutputHead(model).likely_tokens(hidden, every, len(prompt.token_ids)),
+        head=head,
+        likely=head.likely_tokens(hidden, every, len(prompt.token_ids)),
         prefix=_prefix(prompt, weights, layers, values),
     )
 

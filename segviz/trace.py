@@ -66,7 +66,9 @@ class Trace:
     decode: Callable[[int], str] = field(repr=False)
     """Readable text of any token id."""
     hidden: torch.Tensor | None = field(default=None, repr=False)
-    """Final hidden states ``[position, hidden]``, for exact comparisons; not saved."""
+    """Final hidden states ``[position, hidden]``; not saved."""
+    output_head: Callable[[torch.Tensor], torch.Tensor] | None = field(default=None, repr=False)
+    """Next-token log-probabilities of final hidden states, as the run had them; not saved."""
 
     @property
     def heads(self) -> int:
@@ -234,6 +236,30 @@ class Trace:
         return [
             (self.decode(int(i)), float(p)) for i, p in zip(ids[:k], probabilities, strict=True)
         ]
+
+    def log_probabilities(self, positions: slice) -> torch.Tensor:
+        """What the model expected next, over the whole vocabulary.
+
+        >>> import segviz as sv
+        >>> trace = sv.load().trace(sv.examples["chain"])
+        >>> trace.log_probabilities(slice(0, 4)).exp().sum(dim=1).round(decimals=3).tolist()
+        [1.0, 1.0, 1.0, 1.0]
+
+        Args:
+            positions: token positions.
+
+        Returns:
+            float32 ``[position, vocabulary]``, natural logarithms, on the model's device.
+
+        Raises:
+            ValueError: a trace from a file, which knows the most likely tokens only.
+            RuntimeError: the model's output head has changed since the run.
+        """
+        if self.output_head is None or self.hidden is None:
+            raise ValueError(
+                "a trace from a file knows the most likely tokens only (next_tokens): run it again"
+            )
+        return self.output_head(self.hidden[positions])
 
     def token_probabilities(self) -> np.ndarray:
         """How likely the model found each generated token, under the full softmax.

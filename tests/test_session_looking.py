@@ -52,13 +52,13 @@ def wanted(model) -> Wanted:
 class Shown:
     """Runs a :class:`Looking`, and notes what it shows."""
 
-    def __init__(self, model: sv.Model) -> None:
+    def __init__(self) -> None:
         self.lock = threading.RLock()
         self.slots: list[str] = []
         self.notices: list[tuple[str, Any]] = []
         self.on_show: Callable[[], object] = lambda: None
         self.looking = Looking(
-            model, self.lock, self._show, lambda name, value: self.notices.append((name, value))
+            self.lock, self._show, lambda name, value: self.notices.append((name, value))
         )
 
     def _show(self, slot: str, _look: object) -> None:
@@ -69,8 +69,8 @@ class Shown:
         assert self.looking.worker.wait(60)
 
 
-def test_the_chosen_head_first_and_layers_in_the_order_of_the_grid(model, wanted):
-    shown = Shown(model)
+def test_the_chosen_head_first_and_layers_in_the_order_of_the_grid(wanted):
+    shown = Shown()
     shown.looking.ask(wanted)
     shown.wait()
     assert shown.slots == ["pattern", "receipt", "layer 2", "layer 0", "layer 1"]
@@ -92,7 +92,7 @@ def test_layers_in_sight_come_first(model):
     assert order == [1, 2, 0]
 
 
-def test_a_newer_wish_overtakes_a_layer_that_is_being_computed(model, wanted, monkeypatch):
+def test_a_newer_wish_overtakes_a_layer_that_is_being_computed(wanted, monkeypatch):
     """The layer ends within a block of rows, the new head is shown, and layers go on."""
     monkeypatch.setattr(patterns, "_BLOCK_ELEMENTS", 1)
     begun, go_on = threading.Event(), threading.Event()
@@ -106,7 +106,7 @@ def test_a_newer_wish_overtakes_a_layer_that_is_being_computed(model, wanted, mo
         return computed(*args)
 
     monkeypatch.setattr(summaries, "seen_rows", held)
-    shown = Shown(model)
+    shown = Shown()
     read: list[int] = []
     shown.on_show = lambda: read.append(len(blocks))
     shown.looking.ask(wanted)
@@ -124,7 +124,7 @@ def test_a_newer_wish_overtakes_a_layer_that_is_being_computed(model, wanted, mo
     assert not [value for name, value in shown.notices if name == "look_error" and value]
 
 
-def test_the_flow_of_the_whole_model_can_be_overtaken(model, wanted, monkeypatch):
+def test_the_flow_of_the_whole_model_can_be_overtaken(wanted, monkeypatch):
     cancel, layers, computed = threading.Event(), [], looker.flow
 
     def noted(layer, *args):
@@ -135,14 +135,14 @@ def test_the_flow_of_the_whole_model_can_be_overtaken(model, wanted, monkeypatch
 
     monkeypatch.setattr(looker, "flow", noted)
     compared = replace(wanted, panels=frozenset({"compare"}))
-    jobs = {job.slot: job for job in Looker(model).pending(compared, cancel)}
+    jobs = {job.slot: job for job in Looker().pending(compared, cancel)}
     with pytest.raises(summaries.LookCancelledError):
         jobs["flows"].compute()
     assert len(layers) == 2
 
 
-def test_another_view_and_head_read_no_layer_again(model, wanted, monkeypatch):
-    mind = Looker(model)
+def test_another_view_and_head_read_no_layer_again(wanted, monkeypatch):
+    mind = Looker()
     both = replace(wanted, panels=frozenset({"heads", "compare"}))
     first = {view: list(mind.looks(replace(both, view=view))) for view in ("segment", "causal")}
     assert len(first["causal"]) == 2 + 3  # pattern, receipt, and as many layers

@@ -52,7 +52,7 @@ class SessionFront:
         kept = _heads(wanted, heads)
         view = self._stored(wanted)
         try:
-            _keep(view, wanted, kept, Looker(self._session.model))
+            _keep(view, wanted, kept, Looker())
             return view.to_html(title=f"segviz: {self._session.model.name}")
         finally:
             view.close()

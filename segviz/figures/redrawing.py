@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import torch
 
-from segviz.comparison import compared
+from segviz.comparison import Comparison
 from segviz.figures.carrying import recipe
 from segviz.figures.recipes import Subject, arguments_of, ids_hash
 from segviz.prompts import Prompt
@@ -103,7 +103,7 @@ def _subject(
         return _traced(runs[0], model, given)
     first = causal_model or model
     causal, segment = _traced(runs[0], first, given), _traced(runs[1], model, given)
-    return compared(first, causal, model, segment)
+    return Comparison(causal, segment)
 
 
 def _traced(run: Mapping[str, Any], model: Model, prompt: Prompt | None) -> Trace:
@@ -149,7 +149,7 @@ def _read_again(run: Mapping[str, Any], model: Model) -> Trace:
         segmentation=Segmentation.from_dict(run["segmentation"]),
     )
     trace = model.trace(prompt, run["mask"])
-    taken = _log_probabilities(model, trace, run["prompt_length"])
+    taken = _log_probabilities(trace, run["prompt_length"])
     return replace(
         trace,
         prompt_length=run["prompt_length"],
@@ -162,17 +162,14 @@ def _read_again(run: Mapping[str, Any], model: Model) -> Trace:
     )
 
 
-def _log_probabilities(model: Model, trace: Trace, prompt_length: int) -> np.ndarray:
+def _log_probabilities(trace: Trace, prompt_length: int) -> np.ndarray:
     """How likely each generated token was, float32 ``[generated token]``."""
-    hidden = trace.hidden
-    if hidden is None:
-        raise ValueError("the model gave no final hidden states, as segviz.Model.trace does")
     parts = [np.zeros(0, dtype=np.float32)]
     stop = len(trace.token_ids) - 1
     # What a position generates is expected by the one before it.
     for start in range(prompt_length - 1, stop, _ROWS):
         rows = slice(start, min(start + _ROWS, stop))
-        expected = model.log_probabilities(hidden[rows])
+        expected = trace.log_probabilities(rows)
         ids = torch.tensor(trace.token_ids[rows.start + 1 : rows.stop + 1], device=expected.device)
         parts.append(expected.gather(1, ids[:, None])[:, 0].float().cpu().numpy())
     return np.concatenate(parts)

@@ -6,11 +6,11 @@ import threading
 from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
-from segviz.comparison import Comparison, compared
+from segviz.comparison import Comparison
 from segviz.grouping import Merge, MergedTiles, group_starts
 from segviz.patterns import Head
 from segviz.segments import Segmentation
@@ -26,9 +26,6 @@ from segviz.tiles import (
     factor_for,
 )
 from segviz.trace import MaskKind, Trace, with_response
-
-if TYPE_CHECKING:
-    from segviz.model import Model
 
 THUMBNAIL = 24
 """Pixels on a side of the pictures in the head grid."""
@@ -96,14 +93,9 @@ class Job:
 
 
 class Looker:
-    """Knows how to compute what is wanted, and remembers what has been taken already.
+    """Knows how to compute what is wanted, and remembers what has been taken already."""
 
-    Args:
-        model: its head gives exact next-token distributions.
-    """
-
-    def __init__(self, model: Model) -> None:
-        self._model = model
+    def __init__(self) -> None:
         self._taken: dict[str, Hashable] = {}
         self._kept: dict[str, tuple[Hashable, Any]] = {}
 
@@ -212,7 +204,7 @@ class Looker:
 
     def _parting(self, wanted: Wanted) -> Parting:
         causal, segment = wanted.traces["causal"], wanted.traces["segment"]
-        comparison = compared(self._model, causal, self._model, segment)
+        comparison = Comparison(causal, segment)
         return parting(comparison, wanted.segmentation)
 
 

@@ -6,15 +6,11 @@ import logging
 import threading
 from collections.abc import Callable
 from functools import partial
-from typing import TYPE_CHECKING
 
 from segviz.session.looker import Job, Looker, Wanted
 from segviz.session.looks import Look
 from segviz.session.worker import Worker
 from segviz.summaries import LookCancelledError
-
-if TYPE_CHECKING:
-    from segviz.model import Model
 
 _log = logging.getLogger(__name__)
 
@@ -23,7 +19,6 @@ class Looking:
     """Computes looks and hands them over; a newer wish takes the place of the one before.
 
     Args:
-        model: its head gives exact next-token distributions.
         lock: guards all state; the two functions are called under it.
         show: called with a slot and a look. What it raises is a failure of that look.
         notice: called with a name and a value: ``fresh`` (the slots that are up to date),
@@ -32,7 +27,6 @@ class Looking:
 
     def __init__(
         self,
-        model: Model,
         lock: threading.RLock,
         show: Callable[[str, Look], object],
         notice: Callable[[str, object], object],
@@ -40,7 +34,7 @@ class Looking:
         self._lock = lock
         self._show = show
         self._notice = notice
-        self._looker = Looker(model)
+        self._looker = Looker()
         self.worker = Worker(lock, on_idle=lambda: None)
 
     def ask(self, wanted: Wanted) -> None:

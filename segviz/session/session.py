@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Protocol, cast
 
 import traitlets
 
-from segviz.comparison import Comparison, compared
+from segviz.comparison import Comparison
 from segviz.files import whole
 from segviz.prompts import Prompt, carried, presets
 from segviz.sampling import checked_settings, options_of, settings_of
@@ -101,7 +101,7 @@ class Session(SessionState):
         self.lock = threading.RLock()
         """Guards the session; hold it to change several traits as one."""
         self._runs = Runs(model, self.lock, self._notice)
-        self._looking = Looking(model, self.lock, self._show, self._notice)
+        self._looking = Looking(self.lock, self._show, self._notice)
         self.first_layers: range = range(model.layers)
         """The layers in sight in the head grid, which are summarised first."""
         self.views: list[Any] = []
@@ -168,7 +168,7 @@ class Session(SessionState):
         """Both traces side by side; reading waits for the run of the latest edit."""
         self.wait()
         traces = self._runs.traces
-        return compared(self._model, traces["causal"], self._model, traces["segment"])
+        return Comparison(traces["causal"], traces["segment"])
 
     @property
     def presets(self) -> dict[str, Segmentation]:

@@ -1,131 +1,97 @@
-"""A prefill under a segment mask, captured, beside what one would run without segviz.
-
-In ``tests/``: ``python -m benchmarks.prefill [--tokens 2048] [--repeats 5]``. Prints a Markdown
-table: medians, as ratios to plain causal SDPA, whose logits are those of the last row only. A
-segment mask shows more pairs of query and key than a causal one; the ratio of all multiplications
-of the two runs stands above the table.
-"""
+"""Prefill: a prompt under a segment mask, captured, beside what one would run without segviz."""
 
 from __future__ import annotations
 
-import argparse
-import platform
-import statistics
-import time
-from collections.abc import Callable
-from datetime import UTC, datetime
+from collections.abc import Iterator
 from typing import Any
 
 import torch
-import transformers
-from reference import random_prompt, tokenizer
-from transformers import LlamaConfig, LlamaForCausalLM
+from torch.nn.functional import scaled_dot_product_attention
 
 import segviz as sv
+from benchmarks.common import Table, progress, ratio
+from benchmarks.measure import medians
+from benchmarks.models import chat, llama, prompt, sentences, shape_text, work_ratio
+from benchmarks.peers import CAUSAL, FLEX, SEGMENT, ways
+from segviz.attention import attend, row_plan
 
-SHAPE = {
-    "vocab_size": 8000,
-    "hidden_size": 512,
-    "intermediate_size": 1408,
-    "num_hidden_layers": 4,
-    "num_attention_heads": 8,
-    "num_key_value_heads": 2,
+SIZES = {
+    "full": {"tokens": 2048, "repeats": 5},
+    "quick": {"tokens": 1024, "repeats": 2, "flex": False},
+    "tiny": {"tokens": 48, "repeats": 1, "flex": False},
 }
 
 
-def segments(tokens: int) -> sv.Segmentation:
-    """A chat: 20 % system, 70 % user."""
-    system, user = tokens // 5, 9 * tokens // 10
-    return sv.Segmentation(
-        [
-            sv.Segment(0, 1, "bos", "causal"),
-            sv.Segment(1, system, "system"),
-            sv.Segment(system, user, "user"),
-            sv.Segment(user, tokens, "assistant", "causal"),
+ALONE = "causal, SDPA"
+
+
+def tables(tokens: int, repeats: int, *, flex: bool = True) -> Iterator[Table]:
+    """One table for a chat, one for a segment per sentence."""
+    hf_model = llama(tokens)
+    named = {"a chat: 20 % system, 70 % user": chat, "one short segment per sentence": sentences}
+    for name, cut in named.items():
+        progress(f"prefill of {tokens} tokens, {name}")
+        segmentation = cut(tokens)
+        prepared = ways(hf_model, prompt(segmentation))
+        if not flex:
+            del prepared[FLEX]
+        found = medians({way: prepare() for way, prepare in prepared.items()}, repeats)
+        work = work_ratio(hf_model, segmentation)
+        rows = [
+            [way, seconds, slower, ratio(slower, work) if way in SEGMENT else slower]
+            for way, seconds in found.items()
+            for slower in [ratio(seconds, found[CAUSAL])]
         ]
+        if not flex:
+            rows.append([FLEX, "left out: it is compiled first, which takes a minute", "–", "–"])
+        yield Table(
+            f"Prefill, {name}",
+            {"prefill": "", "seconds": ".2f", "ratio": ".2f", "ratio / arithmetic": ".2f"},
+            rows,
+            (
+                f"{tokens:,} tokens in {len(segmentation.segments)} segments; "
+                f"{shape_text(hf_model)}, {hf_model.dtype}. Multiplications of the layers, "
+                f"segment / causal: {work:.2f}. Medians of {repeats}, as ratios to the first row."
+            ),
+        )
+        yield _attention_alone(hf_model, name, segmentation, repeats)
+
+
+def _attention_alone(
+    hf_model: Any, name: str, segmentation: sv.Segmentation, repeats: int
+) -> Table:
+    """The attention of one layer: what masks change, the linear layers being the same for all."""
+    config, length = hf_model.config, segmentation.length
+    heads, kv_heads = config.num_attention_heads, config.num_key_value_heads
+    mask = torch.from_numpy(sv.segment_mask(segmentation))
+    shapes = ((1, count, length, config.head_dim) for count in (heads, kv_heads, kv_heads))
+    query, key, value = (torch.randn(shape) for shape in shapes)
+    plan = row_plan(segmentation, 0, None, query.device)
+
+    def eager() -> torch.Tensor:
+        every = [x.repeat_interleave(heads // kv_heads, dim=1) for x in (key, value)]
+        scores = query @ every[0].mT * config.head_dim**-0.5
+        return scores.masked_fill_(~mask, -torch.inf).softmax(dim=-1) @ every[1]
+
+    def sdpa(**options: Any) -> torch.Tensor:
+        return scaled_dot_product_attention(query, key, value, enable_gqa=True, **options)
+
+    found = medians(
+        {
+            ALONE: lambda: sdpa(is_causal=True),
+            "**segment, segviz**": lambda: attend(query, key, value, plan),
+            "segment, SDPA with a dense mask": lambda: sdpa(attn_mask=mask),
+            "segment, eager": eager,
+        },
+        3 * repeats,
     )
-
-
-def ways(model: Any, tokens: int) -> dict[str, Callable[[], object]]:
-    """What is timed, by name; the first one is what the others are compared with."""
-    segmentation = segments(tokens)
-    prompt = random_prompt(tokens, 0, segmentation)
-    traced = sv.Model(model, tokenizer())
-    ids = torch.tensor([prompt.token_ids])
-    mask = torch.from_numpy(sv.segment_mask(segmentation))[None, None]
-    added = torch.zeros(mask.shape).masked_fill_(~mask, torch.finfo(torch.float32).min)
-
-    def plain(implementation: str, **options: Any) -> Callable[[], object]:
-        def run() -> object:
-            model.set_attn_implementation(implementation)
-            with torch.no_grad():
-                return model(ids, use_cache=True, logits_to_keep=1, **options)
-
-        return run
-
-    def trace(kind: str) -> Callable[[], object]:
-        def run() -> object:
-            model.set_attn_implementation("sdpa")
-            traced.clear_cache()
-            return traced.trace(prompt, kind)
-
-        return run
-
-    return {
-        "causal, SDPA": plain("sdpa"),
-        "causal, traced by segviz": trace("causal"),
-        "**segment, traced by segviz**": trace("segment"),
-        "segment, SDPA with a dense mask": plain("sdpa", attention_mask=mask),
-        "segment, eager with attentions": plain(
-            "eager", attention_mask=added, output_attentions=True
-        ),
-    }
-
-
-def work(model: Any, tokens: int) -> float:
-    """All multiplications of the segment run over those of the causal one."""
-    config = model.config
-    linear = sum(p.numel() for p in model.model.layers.parameters() if p.dim() > 1) * tokens
-    pair = 2 * config.hidden_size * config.num_hidden_layers
-    causal, segment = (
-        linear + pair * int(mask.sum())
-        for mask in (sv.causal_mask(tokens), sv.segment_mask(segments(tokens)))
+    pairs = mask.sum().item() / (length * (length + 1) / 2)
+    return Table(
+        f"Attention alone, {name}",
+        {"attention of one layer": "", "milliseconds": ".1f", "ratio": ".2f"},
+        [
+            [way, x if isinstance(x, str) else 1000 * x, ratio(x, found[ALONE])]
+            for way, x in found.items()
+        ],
+        f"Pairs of query and key, segment / causal: {pairs:.2f}.",
     )
-    return segment / causal
-
-
-def timed(makers: dict[str, Callable[[], object]], repeats: int) -> dict[str, float]:
-    """Median seconds of each; they take turns, so that a slow moment slows all of them."""
-    seconds: dict[str, list[float]] = {name: [] for name in makers}
-    for _ in range(repeats + 1):
-        for name, run in makers.items():
-            started = time.perf_counter()
-            run()
-            seconds[name].append(time.perf_counter() - started)
-    return {name: statistics.median(values[1:]) for name, values in seconds.items()}
-
-
-def main() -> None:
-    """Print the table."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--tokens", type=int, default=2048)
-    parser.add_argument("--repeats", type=int, default=5)
-    options = parser.parse_args()
-    torch.manual_seed(0)
-    config = LlamaConfig(**SHAPE, max_position_embeddings=options.tokens)
-    model = LlamaForCausalLM(config).eval()
-    found = timed(ways(model, options.tokens), options.repeats)
-    floor = next(iter(found.values()))
-    print(
-        f"{options.tokens} tokens, 4 layers, 8 / 2 heads of 64, torch {torch.__version__}, "
-        f"transformers {transformers.__version__}, {torch.get_num_threads()} threads on "
-        f"{platform.machine()}, {datetime.now(UTC):%Y-%m-%d}. Multiplications, segment / causal: "
-        f"{work(model, options.tokens):.2f}\n"
-    )
-    print("| prefill | seconds | ratio |\n| --- | --- | --- |")
-    for name, seconds in found.items():
-        print(f"| {name} | {seconds:.2f} | {seconds / floor:.2f} |")
-
-
-if __name__ == "__main__":
-    main()
