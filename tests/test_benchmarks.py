@@ -25,7 +25,7 @@ def tables(section: str) -> list[Table]:
 
 
 ROWS = {
-    "prefill": [7, 4, 7, 4],
+    "prefill": [6, 4, 6, 4],
     "capture": [3, 3],
     "edits": [3, 3, 2],
     "looking": [2, 3],
@@ -101,7 +101,7 @@ def test_only_some_sections(capsys, monkeypatch) -> None:
     said = capsys.readouterr().out
     assert asked == [prefill.SIZES["quick"]]
     assert "torch" in said.splitlines()[0]
-    assert (said.count("\n## "), said.count("\n### ")) == (1, 2)
+    assert (said.count("\n## "), said.count("\n### ")) == (1, 4)
 
 
 @pytest.mark.parametrize("cut", [models.chat, models.sentences])

@@ -43,7 +43,7 @@ def share(hf_model: Any, tokens: int, repeats: int) -> Table:
     nothing, kept, whole = (
         "the pass under the segment mask, nothing kept",
         "the same pass, queries kept",
-        "`model.trace`: queries, next tokens of every position, receipt",
+        "`model.trace`: queries, likely next tokens, receipt",
     )
     found = medians(
         {
@@ -90,8 +90,11 @@ def memory(tokens: int, *, fresh: bool = True) -> Table:
     found: dict[str, Cell] = {}
     for name in (CAUSAL, TRACED, EAGER):
         try:
-            held = in_fresh_process(held_by, name, tokens) if fresh else held_by(name, tokens)
-            found[name] = held / 1e6
+            found[name] = 1e-6 * (
+                in_fresh_process(held_by, name, tokens, gives_back=True)
+                if fresh
+                else held_by(name, tokens)
+            )
         except FAILURES as error:
             found[name] = said(error)
     own = " of its own" if fresh else ""

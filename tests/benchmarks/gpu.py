@@ -17,7 +17,7 @@ from benchmarks import capture, decode, looking
 from benchmarks.common import Cell, Table, progress, ratio
 from benchmarks.measure import FAILURES, Way, medians, peak, said
 from benchmarks.models import chat, prompt, sentences, shape_text, work_ratio
-from benchmarks.peers import CAUSAL, EVERY, FLEX, SEGMENT, TRACED, TRACED_CAUSAL, ways
+from benchmarks.peers import CAUSAL, FLEX, SEGMENT, TRACED, TRACED_CAUSAL, ways
 
 SHAPES: dict[str, PreTrainedConfig] = {
     "Llama-3.2-1B": LlamaConfig(
@@ -95,7 +95,7 @@ def tables(
     if device == "cuda" and not torch.cuda.is_available():
         yield Table("On a GPU", {}, [], "No CUDA device here: not run.")
         return
-    left_out = {EVERY} if flex else {EVERY, FLEX}
+    left_out = set() if flex else {FLEX}
     for name, config in shapes.items():
         hf_model = made(config, device)
         for cut in (chat, sentences):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ctypes
 import gc
 import multiprocessing
+import os
 import resource
 import statistics
 import sys
@@ -14,6 +15,7 @@ from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from pathlib import Path
 from typing import Any
+from unittest.mock import patch
 
 import torch
 
@@ -120,14 +122,23 @@ def peak(way: Way, device: str = "cpu") -> int:
     return max(_highest() - before, 0)
 
 
-def in_fresh_process(function: Callable[..., Any], *arguments: Any) -> Any:
+def in_fresh_process(
+    function: Callable[..., Any], *arguments: Any, gives_back: bool = False
+) -> Any:
     """What a function returns in a Python process of its own.
+
+    Args:
+        function: to call, and its arguments.
+        arguments: what to call it with.
+        gives_back: whether freed memory shall go back to the system at once, which takes time, but
+            without it glibc's heap keeps a part that differs from run to run.
 
     Raises:
         NotRunError: the process was killed, as Linux does when memory runs out.
     """
     context = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(1, mp_context=context) as pool:
+    settings = {"MALLOC_MMAP_THRESHOLD_": "65536"} if gives_back else {}
+    with patch.dict(os.environ, settings), ProcessPoolExecutor(1, mp_context=context) as pool:
         try:
             return pool.submit(function, *arguments).result()
         except BrokenProcessPool as error:

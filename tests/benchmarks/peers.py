@@ -13,7 +13,6 @@ import segviz as sv
 from benchmarks.measure import Way, compiled
 
 CAUSAL = "causal, SDPA"
-EVERY = "causal, SDPA, logits of every position"
 TRACED_CAUSAL = "causal, traced by segviz"
 TRACED = "**segment, traced by segviz**"
 OFFLOADED = '**segment, traced, `offload="cpu"`**'
@@ -28,19 +27,18 @@ SEGMENT = frozenset({TRACED, OFFLOADED, DENSE, FLEX, EAGER})
 def ways(hf_model: Any, prompt: sv.Prompt) -> dict[str, Callable[[], Way]]:
     """What is compared, by name; the first one is the floor.
 
-    Each is given as what prepares it: the masks of several at once may not fit a GPU. Plain runs
-    compute the logits of the last row only, but for the one that says so; a trace has the most
-    likely next tokens of every position.
+    Each is given as what prepares it: the masks of several at once may not fit a GPU. All compute
+    the logits of the last row only.
     """
     device, dtype = hf_model.device, hf_model.dtype
     segmentation = prompt.segmentation
     ids = torch.tensor([prompt.token_ids], device=device)
 
-    def plain(implementation: str, keep: int = 1, **options: Any) -> Way:
+    def plain(implementation: str, **options: Any) -> Way:
         def run() -> object:
             hf_model.set_attn_implementation(implementation)
             with torch.no_grad():
-                return hf_model(ids, use_cache=True, logits_to_keep=keep, **options)
+                return hf_model(ids, use_cache=True, logits_to_keep=1, **options)
 
         return run
 
@@ -68,7 +66,6 @@ def ways(hf_model: Any, prompt: sv.Prompt) -> dict[str, Callable[[], Way]]:
 
     found: dict[str, Callable[[], Way]] = {
         CAUSAL: lambda: plain("sdpa"),
-        EVERY: lambda: plain("sdpa", keep=0),
         TRACED_CAUSAL: lambda: traced("causal"),
         TRACED: lambda: traced("segment"),
         DENSE: lambda: plain("sdpa", attention_mask=dense_mask()),
