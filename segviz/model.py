@@ -4,33 +4,24 @@ from __future__ import annotations
 
 import re
 import threading
-from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from functools import partial
 from typing import Any, get_args
 
 import numpy as np
 import torch
 import transformers
-from transformers import PreTrainedModel, PreTrainedTokenizerBase
+from transformers import PreTrainedTokenizerBase
 
 from segviz import __version__, memory
-from segviz.decoding import TokenStream, decodes_together, generate_arguments, token_text
+from segviz.decoding import TokenStream, generate_arguments, token_text
 from segviz.memory import Estimate, Offload
-from segviz.prefix import PrefixCache, visibility
 from segviz.prompts import Prompt, chat_prompt, text_prompt
-from segviz.run import (
-    Prefilled,
-    Result,
-    RunCancelledError,
-    decode,
-    decodes_as_one,
-    finish,
-    prefill,
-    prefix_of,
-)
+from segviz.run import Result
+from segviz.runner import Runner
+from segviz.seeding import seed_for
 from segviz.segments import Segment, Segmentation
-from segviz.support import computing_device, rows_depend_on_each_other, supported_model
+from segviz.support import computing_device, supported_model
 from segviz.trace import MaskKind, Trace, with_response
 from segviz.weights import weights_state
 
@@ -86,8 +77,7 @@ class Model:
         self.adapter = None if adapter is None else str(adapter)
         self.default_mask: MaskKind | None = default_mask
         self.offload: Offload | None = offload
-        self._prefixes = PrefixCache()
-        self._lock = threading.RLock()
+        self._runner = Runner(self.hf_model)
 
     def __repr__(self) -> str:
         adapter = f", adapter={self.adapter!r}" if self.adapter else ""
@@ -271,32 +261,20 @@ class Model:
             raise ValueError(f"masks={masks!r}; allowed are 'causal' and 'segment', each once")
         prompt = self.as_prompt(prompt)
         generation = self.check(prompt, max_new_tokens, masks=len(masks), **options)
-        seed = _seed_for(generation, seed)
-        with self._exclusive(cancel):
-            weights = self.weights()
-            runs: dict[MaskKind, Prefilled] = {}
-            for mask in masks:
-                runs[mask] = self._prefilled(prompt, mask, weights, runs, cancel, on_layer)
-            if generation is not None:
-                batches: Sequence[Sequence[MaskKind]] = [[mask] for mask in masks]
-                if (
-                    decodes_together(generation)
-                    and decodes_as_one([*runs.values()])
-                    and not rows_depend_on_each_other(self.hf_model)
-                ):
-                    batches = [masks]
-                for batch in batches:
-                    stream = self._stream(batch, generation, on_token)
-                    with _seeded(self.hf_model, seed):
-                        decode(self.hf_model, [runs[mask] for mask in batch], generation | stream)
-            offload = self.offload is not None
-            results = [finish(self.hf_model, runs[m], weights, offload=offload) for m in masks]
-            for mask, result in zip(masks, results, strict=True):
-                self._prefixes.put(mask, result.prefix)
+        seed = seed_for(generation, seed)
+        results = self._runner.run(
+            np.asarray(prompt.token_ids),
+            {mask: _segmentation(prompt, mask) for mask in masks},
+            generation,
+            seed=seed,
+            stream=partial(self._stream, generation, on_token),
+            offload=self.offload is not None,
+            cancel=cancel,
+            on_layer=on_layer,
+        )
         recipe = self._recipe(max_new_tokens, seed, options)
         return {
-            mask: self._as_trace(prompt, mask, result, recipe)
-            for mask, result in zip(masks, results, strict=True)
+            mask: self._as_trace(prompt, mask, result, recipe) for mask, result in results.items()
         }
 
     def check(
@@ -334,7 +312,7 @@ class Model:
         """
         decoding = {name: value for name, value in options.items() if name != "seed"}
         generation = self.check(prompt, max_new_tokens, **decoding)
-        return {**decoding, "seed": _seed_for(generation, options.get("seed"))}
+        return {**decoding, "seed": seed_for(generation, options.get("seed"))}
 
     def estimate(
         self, prompt: Prompt | str | Messages, max_new_tokens: int = 0, *, masks: int = 1
@@ -377,7 +355,7 @@ class Model:
 
         A change of the weights or of the active adapters is noticed without it.
         """
-        self._prefixes.clear()
+        self._runner.clear()
 
     @property
     def _config(self) -> Any:
@@ -402,51 +380,14 @@ class Model:
                 "tokens: it was made with another model's tokenizer"
             )
 
-    @contextmanager
-    def _exclusive(self, cancel: threading.Event | None) -> Iterator[None]:
-        """One run at a time; a run that waits can be cancelled."""
-        while not self._lock.acquire(timeout=-1 if cancel is None else 0.02):
-            if cancel is not None and cancel.is_set():
-                raise RunCancelledError("the run was cancelled before it began")
-        try:
-            yield
-        finally:
-            self._lock.release()
-
-    def _prefilled(
-        self,
-        prompt: Prompt,
-        mask: MaskKind,
-        weights: Hashable,
-        others: Mapping[MaskKind, Prefilled],
-        cancel: threading.Event | None,
-        on_layer: Callable[[int], object] | None,
-    ) -> Prefilled:
-        segmentation = prompt.segmentation
-        if mask == "causal":
-            segmentation = Segmentation([Segment(0, prompt.length, "prompt", "causal")])
-        token_ids, reuse = np.asarray(prompt.token_ids), None
-        if not rows_depend_on_each_other(self.hf_model):
-            kept = [prefix_of(other, weights) for other in others.values()]
-            reuse = self._prefixes.best(token_ids, visibility(segmentation), weights, kept)
-        return prefill(
-            self.hf_model,
-            token_ids,
-            segmentation,
-            reuse=reuse,
-            cancel=cancel,
-            on_layer=on_layer,
-            offload=self.offload is not None,
-        )
-
     def _stream(
         self,
-        masks: Sequence[MaskKind],
-        generation: dict[str, Any],
+        generation: dict[str, Any] | None,
         on_token: Callable[[MaskKind, str], object] | None,
+        masks: Sequence[MaskKind],
     ) -> dict[str, Any]:
-        """The argument of ``generate`` that hands its tokens on."""
-        if on_token is None:
+        """The argument of ``generate`` that hands on the tokens of a batch."""
+        if on_token is None or generation is None:
             return {}
         listeners = [partial(on_token, mask) for mask in masks]
         config, own = generation["generation_config"], generation.get("streamer")
@@ -490,33 +431,8 @@ class Model:
         }
 
 
-def _seed_for(generation: dict[str, Any] | None, seed: int | None) -> int | None:
-    """The seed of a run: the one given, or one drawn from torch's generator if it samples."""
-    if seed is None and generation is not None and generation["generation_config"].do_sample:
-        return int(torch.randint(2**31, ()))
-    return seed
-
-
-@contextmanager
-def _seeded(model: PreTrainedModel, seed: int | None) -> Iterator[None]:
-    """Seed the random number generators for one run, and give back their state."""
-    if seed is None:
-        yield
-        return
-    # Not torch.manual_seed, which also seeds devices that no one would give back.
-    # Weights that accelerate brings for each call are on no device now.
-    devices = {computing_device(model), *(parameter.device for parameter in model.parameters())}
-    kinds = {device.type for device in devices}
-    cuda = {device.index or 0 for device in devices if device.type == "cuda"}
-    with torch.random.fork_rng(devices=cuda):
-        mps = torch.mps.get_rng_state() if "mps" in kinds else None
-        torch.default_generator.manual_seed(seed)
-        for index in cuda:
-            torch.cuda.default_generators[index].manual_seed(seed)
-        if mps is not None:
-            torch.mps.manual_seed(seed)
-        try:
-            yield
-        finally:
-            if mps is not None:
-                torch.mps.set_rng_state(mps)
+def _segmentation(prompt: Prompt, mask: MaskKind) -> Segmentation:
+    """What a mask makes of a prompt."""
+    if mask == "segment":
+        return prompt.segmentation
+    return Segmentation([Segment(0, prompt.length, "prompt", "causal")])
