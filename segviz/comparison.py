@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
-from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -12,7 +11,7 @@ import torch
 
 from segviz.pattern_tiles import DifferenceTiles
 from segviz.patterns import Head
-from segviz.summaries import Differences
+from segviz.summaries import Differences, LookCancelledError
 from segviz.trace import MaskKind, Trace, checked_size
 
 if TYPE_CHECKING:
@@ -63,6 +62,7 @@ class Comparison:
             )
         self.causal = causal
         self.segment = segment
+        self._divergence: np.ndarray | None = None
 
     @property
     def shared_length(self) -> int:
@@ -167,7 +167,7 @@ class Comparison:
         layers = self.segment.layers[layer], self.causal.layers[layer]
         return Differences(layers, spans, self.shared_length)
 
-    def divergence(self) -> np.ndarray:
+    def divergence(self, *, cancel: threading.Event | None = None) -> np.ndarray:
         """KL(segment || causal) of the next-token distributions.
 
         Exact, and worked out when it is first asked for. A trace from a file keeps only the most
@@ -175,19 +175,24 @@ class Comparison:
         tokens that both traces keep, those that only the segment trace keeps as one class, and all
         others as another.
 
+        Args:
+            cancel: set it from another thread to end what is worked out; for a long prompt and a
+                large vocabulary that takes seconds on a CPU.
+
         Returns:
             float64 ``[position]`` in nats, up to and including the position that predicts the
             first differing token.
 
         Raises:
             RuntimeError: a model's output head has changed since its run.
+            LookCancelledError: ``cancel`` was set meanwhile.
         """
+        if self._divergence is None:
+            if self.exact:
+                self._divergence = _exact(self.causal, self.segment, cancel)
+            else:
+                self._divergence = _bound(self.causal, self.segment)
         return self._divergence
-
-    @cached_property
-    def _divergence(self) -> np.ndarray:
-        measure = _exact if self.exact else _bound
-        return measure(self.causal, self.segment)
 
 
 def compare(
@@ -246,11 +251,13 @@ def shared_length(a: Trace, b: Trace) -> int:
     return shared if same.all() else int(same.argmin())
 
 
-def _exact(causal: Trace, segment: Trace) -> np.ndarray:
+def _exact(causal: Trace, segment: Trace, cancel: threading.Event | None) -> np.ndarray:
     """The divergence over the whole vocabulary."""
     shared = shared_length(causal, segment)
     parts = []
     for start in range(0, shared, _ROWS):
+        if cancel is not None and cancel.is_set():
+            raise LookCancelledError("nobody waits for this divergence any more")
         rows = slice(start, min(start + _ROWS, shared))
         p, q = segment.log_probabilities(rows), causal.log_probabilities(rows)
         parts.append((p.exp() * (p - q.to(p.device))).sum(dim=-1).cpu())

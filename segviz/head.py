@@ -13,6 +13,7 @@ import torch
 from transformers import PreTrainedModel
 
 from segviz.likely import LIKELY_TOKENS, LikelyTokens, Ranked
+from segviz.weights import adapters_state
 
 _LOGIT_ELEMENTS = 1 << 24
 """Logits held at a time: 64 MB in float32."""
@@ -126,7 +127,7 @@ class OutputHead:
 
 def _fingerprint(module: torch.nn.Module) -> tuple[object, ...]:
     """Changes with the weights, but not when they move or take another dtype that holds them."""
-    state: list[object] = []
+    state: list[object] = [adapters_state(module)]
     for weight in module.parameters():
         if weight.device.type != "meta":
             few = weight.detach().reshape(-1)[:: max(1, weight.numel() // _SAMPLED)]

@@ -396,19 +396,20 @@ class Model:
     def _as_trace(
         self, prompt: Prompt, kind: MaskKind, result: Result, recipe: dict[str, Any]
     ) -> Trace:
+        tokenizer = self.tokenizer  # of its own, so that a trace does not keep the model in memory
         generated = list(result.generated_ids)
-        texts = [token_text(self.tokenizer, generated[: i + 1]) for i in range(len(generated))]
+        texts = [token_text(tokenizer, generated[: i + 1]) for i in range(len(generated))]
         return Trace(
             tokens=(*prompt.tokens, *texts),
             token_ids=(*prompt.token_ids, *generated),
             prompt_length=prompt.length,
-            generated_text=str(self.tokenizer.decode(generated, skip_special_tokens=True)),
+            generated_text=str(tokenizer.decode(generated, skip_special_tokens=True)),
             segmentation=with_response(prompt.segmentation, prompt.length + len(generated)),
             mask_kind=kind,
             layers=result.layers,
             likely=result.likely,
             recipe=recipe,
-            decode=lambda token_id: str(self.tokenizer.decode([token_id])),
+            decode=lambda token_id: str(tokenizer.decode([token_id])),
             hidden=result.hidden,
             output_head=result.head.log_probabilities,
         )

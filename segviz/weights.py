@@ -28,12 +28,16 @@ def weights_state(model: torch.nn.Module) -> Hashable:
             samples.setdefault(tensor.device, []).append(few)
     values = tuple(torch.cat(few).cpu().numpy().tobytes() for few in samples.values())
     versions = tuple((tensor.data_ptr(), tensor._version) for tensor in tensors)  # noqa: SLF001
-    adapters = tuple(
+    return versions, values, adapters_state(model)
+
+
+def adapters_state(model: torch.nn.Module) -> Hashable:
+    """Which adapters of peft take part in what a model or a part of it computes, and how much."""
+    return tuple(
         tuple(str(getattr(module, name, None)) for name in _ADAPTER_STATE)
         for module in model.modules()
         if _holds_adapters(module)
     )
-    return versions, values, adapters
 
 
 def _parts(tensor: torch.Tensor) -> Iterator[torch.Tensor]:

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import gc
+import weakref
+
 import numpy as np
 import pytest
 import reference
 import torch
+from peft import LoraConfig, get_peft_model
 from torch.utils.flop_counter import FlopCounterMode
 
 import segviz as sv
@@ -75,6 +79,30 @@ def test_another_head_than_in_the_run_is_noticed(model, prompt, tmp_path) -> Non
     assert again.next_tokens(-2) == answer
     assert again.alternatives() == trace.alternatives()
     assert sv.Trace.load(tmp_path / "run.safetensors").next_tokens(3) == before
+
+
+def test_another_adapter_of_the_head_is_noticed(prompt) -> None:
+    lora = LoraConfig(r=2, target_modules=["lm_head"], init_lora_weights=False)
+    tuned = get_peft_model(reference.make("llama"), lora)
+    model = sv.Model(tuned, reference.tokenizer())
+    trace = model.trace(prompt)
+    with tuned.disable_adapter(), pytest.raises(RuntimeError, match="other weights"):
+        trace.next_tokens(20)
+    eager = reference.eager_run(model.hf_model, prompt.token_ids, prompt.segmentation)
+    expected = torch.from_numpy(eager.logits[20]).softmax(-1).max()
+    assert trace.next_tokens(20)[0][1] == pytest.approx(float(expected), abs=1e-4)
+
+
+def test_a_trace_keeps_no_model_in_memory(prompt) -> None:
+    model = sv.Model(reference.make("llama"), reference.tokenizer())
+    gone = weakref.ref(model.hf_model.get_decoder())
+    trace = model.trace(prompt, max_new_tokens=2)
+    expected = trace.next_tokens(70)
+    del model
+    gc.collect()
+    assert gone() is None
+    assert trace.next_tokens(70) == expected
+    assert len(trace.next_tokens(0)) == 10
 
 
 def test_a_head_that_moved_or_took_a_wider_dtype_is_the_same(prompt) -> None:

@@ -58,7 +58,7 @@ LAYERS = {
     "support": set(),
     "free_memory": set(),
     "memory": {"free_memory", "support"},
-    "head": {"likely"},
+    "head": {"likely", "weights"},
     "run": {
         "segments",
         "masks",

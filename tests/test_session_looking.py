@@ -141,6 +141,29 @@ def test_the_flow_of_the_whole_model_can_be_overtaken(wanted, monkeypatch):
     assert len(layers) == 2
 
 
+def test_a_divergence_can_be_overtaken(wanted, monkeypatch):
+    cancel, rows = threading.Event(), []
+    compared = replace(wanted, panels=frozenset({"compare"}))
+    jobs = {job.slot: job for job in Looker().pending(compared, cancel)}
+    expected = jobs["parting"].compute().divergence
+    monkeypatch.setattr("segviz.comparison._ROWS", 4)
+    causal = wanted.traces["causal"]
+
+    def noted(hidden):
+        rows.append(len(hidden))
+        if len(rows) == 3:
+            cancel.set()
+        return causal.output_head(hidden)
+
+    traces = {**wanted.traces, "causal": replace(causal, output_head=noted)}
+    jobs = {job.slot: job for job in Looker().pending(replace(compared, traces=traces), cancel)}
+    with pytest.raises(summaries.LookCancelledError):
+        jobs["parting"].compute()
+    assert rows == [4, 4, 4]
+    cancel.clear()
+    np.testing.assert_allclose(jobs["parting"].compute().divergence, expected, atol=1e-6)
+
+
 def test_another_view_and_head_read_no_layer_again(wanted, monkeypatch):
     mind = Looker()
     both = replace(wanted, panels=frozenset({"heads", "compare"}))

@@ -142,9 +142,10 @@ class Looker:
             yield Job("receipt", (chosen, wanted.shown), partial(shown.check, layer, head))
         both = len(wanted.traces) == 2  # noqa: PLR2004 - causal and segment
         if both and "compare" in wanted.panels:
-            yield Job("parting", version, partial(self._parting, wanted))
             yield Job("contrast", chosen, partial(contrast, wanted))
             yield Job("flows", chosen, partial(self._flows, wanted, cancel))
+            # Last, since it takes the longest for a large vocabulary.
+            yield Job("parting", version, partial(self._parting, wanted, cancel))
         if "heads" in wanted.panels:
             for number in wanted.layers:
                 key = (version, wanted.view)
@@ -202,9 +203,9 @@ class Looker:
                 thumbnails = changed
         return LayerLook(wanted.version, wanted.view, layer, thumbnails, numbers)
 
-    def _parting(self, wanted: Wanted) -> Parting:
-        causal, segment = wanted.traces["causal"], wanted.traces["segment"]
-        comparison = Comparison(causal, segment)
+    def _parting(self, wanted: Wanted, cancel: threading.Event | None) -> Parting:
+        comparison = Comparison(wanted.traces["causal"], wanted.traces["segment"])
+        comparison.divergence(cancel=cancel)
         return parting(comparison, wanted.segmentation)
 
 
