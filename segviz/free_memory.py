@@ -10,8 +10,12 @@ import torch
 # Where Linux says what a control group may use, what it uses, and how much of that is a cache of
 # files that it would give up: in both versions of control groups.
 _GROUPS = {
-    "memory": ("memory.limit_in_bytes", "memory.usage_in_bytes", "total_inactive_file"),
-    "": ("memory.max", "memory.current", "inactive_file"),
+    "memory": (
+        "memory.limit_in_bytes",
+        "memory.usage_in_bytes",
+        ("total_inactive_file", "total_active_file"),
+    ),
+    "": ("memory.max", "memory.current", ("inactive_file", "active_file")),
 }
 
 
@@ -43,7 +47,10 @@ def _free_in_groups(root: Path) -> list[int]:
     """What the limits leave that hold for this process, a container's for instance."""
     free = []
     for line in _text(root / "proc/self/cgroup").splitlines():
-        _number, controllers, path = line.split(":", 2)
+        fields = line.split(":", 2)
+        if len(fields) < 3:  # noqa: PLR2004 (number, controllers, path)
+            continue
+        _number, controllers, path = fields
         names = controllers.split(",")
         kind = "memory" if "memory" in names else ""
         if kind not in names:
@@ -56,7 +63,8 @@ def _free_in_groups(root: Path) -> list[int]:
         for folder in (group, *group.parents):
             most, taken = _text(folder / limit).strip(), _text(folder / used).strip()
             if most.isdigit() and taken.isdigit():
-                cached = _numbers(folder / "memory.stat").get(files, 0)
+                statistics = _numbers(folder / "memory.stat")
+                cached = sum(statistics.get(name, 0) for name in files)
                 free.append(max(0, int(most) - int(taken) + cached))
             if folder == mount:
                 break
@@ -75,6 +83,6 @@ def _numbers(path: Path) -> dict[str, int]:
 
 def _text(path: Path) -> str:
     try:
-        return path.read_text(encoding="ascii")
+        return path.read_text(encoding="utf-8", errors="replace")
     except OSError:
         return ""

@@ -158,6 +158,19 @@ def test_the_end_of_the_prompt_decides_whether_windowed_layers_decode_as_a_batch
         assert {n for n, rows in passes if rows == 1} == {sequences}
 
 
+def test_rows_that_depend_on_each_other_are_computed_anew(monkeypatch) -> None:
+    """As in the 8-bit layers of bitsandbytes, which look for outliers over all rows of a pass."""
+    model = sv.Model(reference.make("llama"), reference.tokenizer())
+    model.hf_model.is_loaded_in_8bit = True
+    prompt = with_causal_end(reference.random_chat())
+    passes = rows_computed(model, monkeypatch)
+    for _ in range(2):
+        passes.clear()
+        model.traces(prompt, 4)
+        assert [size for size in passes if size[1] > 1] == [(1, 30), (1, 30)]
+        assert {sequences for sequences, _rows in passes} == {1}
+
+
 def test_a_cancelled_pair_leaves_nothing_behind(model) -> None:
     prompt = reference.random_chat()
     cancel = threading.Event()

@@ -144,13 +144,14 @@ class Looker:
         if both and "compare" in wanted.panels:
             yield Job("contrast", chosen, partial(contrast, wanted))
             yield Job("flows", chosen, partial(self._flows, wanted, cancel))
-            # Last, since it takes the longest for a large vocabulary.
-            yield Job("parting", version, partial(self._parting, wanted, cancel))
         if "heads" in wanted.panels:
             for number in wanted.layers:
                 key = (version, wanted.view)
                 compute = partial(self._layer, wanted, number, cancel)
                 yield Job(f"layer {number}", key, compute)
+        if both and "compare" in wanted.panels:
+            # Last, since it takes the longest for a large vocabulary.
+            yield Job("parting", version, partial(self._parting, wanted, cancel))
 
     def _cached(self, slot: str, key: Hashable, compute: Any) -> Any:
         if self._kept.get(slot, (None,))[0] != key:

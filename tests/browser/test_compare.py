@@ -116,8 +116,11 @@ class TestParting:
             nats = slider.get_attribute("aria-valuetext").split(" · ")[1].removesuffix(" nats")
             assert float(nats) == pytest.approx(divergence[position], rel=0.06, abs=1e-4)
 
-    def test_a_lower_bound_says_so(self, static_page):
-        saved = sv.Comparison(comparison().causal, comparison().segment)
+    def test_a_lower_bound_says_so(self, static_page, tmp_path):
+        paths = [tmp_path / f"{mask}.safetensors" for mask in ("causal", "segment")]
+        for path, trace in zip(paths, (comparison().causal, comparison().segment), strict=True):
+            trace.save(path)
+        saved = sv.Comparison(*map(sv.Trace.load, paths))
         page = static_page(CompareView.of(saved, LAYER, HEAD))
         kl = saved.divergence()[comparison().shared_length - 1]
         assert kl < comparison().divergence()[comparison().shared_length - 1]
