@@ -133,7 +133,7 @@ class Comparison:
         Raises:
             IndexError: no such layer.
         """
-        return self._differences(layer).largest()
+        return self.differences(layer).largest()
 
     def thumbnails(self, size: int = 32) -> np.ndarray:
         """A small picture of every head's difference, for grids.
@@ -157,15 +157,20 @@ class Comparison:
             IndexError: no such layer.
             ValueError: a size below 1.
         """
-        return self._differences(layer).thumbnails(checked_size(size))
+        return self.differences(layer).thumbnails(checked_size(size))
 
-    def _layers(self) -> range:
-        return range(len(self.segment.layers))
+    def differences(self, layer: int) -> Differences:
+        """All heads of one layer, segment minus causal, to be read block by block.
 
-    def _differences(self, layer: int) -> Differences:
+        Raises:
+            IndexError: no such layer.
+        """
         spans = self.segment.key_spans(layer), self.causal.key_spans(layer)
         layers = self.segment.layers[layer], self.causal.layers[layer]
         return Differences(layers, spans, self.shared_length)
+
+    def _layers(self) -> range:
+        return range(len(self.segment.layers))
 
     def divergence(self, *, cancel: threading.Event | None = None) -> np.ndarray:
         """KL(segment || causal) of the next-token distributions.
@@ -224,7 +229,8 @@ def compare(
     Raises:
         ValueError: what :meth:`segviz.Model.trace` raises; models with different vocabularies.
     """
-    sizes = model.vocabulary, (causal_model or model).vocabulary
+    causal_model = causal_model or model
+    sizes = model.vocabulary, causal_model.vocabulary
     if sizes[0] != sizes[1]:
         raise ValueError(
             f"the models have {sizes[0]} and {sizes[1]} tokens: what they expect next can only be "
@@ -232,9 +238,8 @@ def compare(
         )
     prompt = model.as_prompt(prompt)
     options = model.with_seed(prompt, max_new_tokens, options)
-
     shared = {"on_token": on_token, "cancel": cancel, **options}
-    if causal_model is None or causal_model is model:
+    if causal_model is model:
         traces = model.traces(prompt, max_new_tokens, **shared)
     else:
         traces = {

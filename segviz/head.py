@@ -13,16 +13,13 @@ import torch
 from transformers import PreTrainedModel
 
 from segviz.likely import LIKELY_TOKENS, LikelyTokens, Ranked
-from segviz.weights import adapters_state
+from segviz.weights import fingerprint
 
-_LOGIT_ELEMENTS = 1 << 24
+LOGIT_ELEMENTS = 1 << 24
 """Logits held at a time: 64 MB in float32."""
 
 _BLOCK = 64
 """Token positions of a prompt whose likely tokens are worked out together."""
-
-_SAMPLED = 1024
-"""Values of each tensor that tell whether its weights are still the same."""
 
 
 class OutputHead:
@@ -39,7 +36,7 @@ class OutputHead:
         self._module: Any = model.get_output_embeddings()
         self._vocabulary: int = model.config.get_text_config(decoder=True).vocab_size
         self._name = type(model).__name__
-        self._weights = _fingerprint(self._module)
+        self._weights = fingerprint(self._module)
 
     def logits(self, hidden: torch.Tensor) -> torch.Tensor:
         """Float32 ``[…, vocabulary]`` of final hidden states ``[…, hidden]``, on any device."""
@@ -57,7 +54,7 @@ class OutputHead:
         Raises:
             RuntimeError: the weights are no longer those of the run.
         """
-        if _fingerprint(self._module) != self._weights:
+        if fingerprint(self._module) != self._weights:
             raise RuntimeError(
                 f"the output head of {self._name} has other weights now than in this run: what a "
                 "model expects behind a token of the prompt is worked out when asked for. Trace "
@@ -112,7 +109,7 @@ class OutputHead:
 
     def _ranked(self, hidden: torch.Tensor, taken: torch.Tensor) -> tuple[Ranked, np.ndarray]:
         """The likely tokens of some rows, and the log-probabilities of those that were taken."""
-        step = max(1, _LOGIT_ELEMENTS // self._vocabulary)
+        step = max(1, LOGIT_ELEMENTS // self._vocabulary)
         ids, tops, scores = [], [], []
         for rows, chosen in zip(hidden.split(step), taken.split(step), strict=True):
             expected = self.log_probabilities(rows)
@@ -123,16 +120,6 @@ class OutputHead:
         found = (torch.cat(parts).cpu().numpy() for parts in (ids, tops, scores))
         token_ids, log_probabilities, of_taken = found
         return Ranked(token_ids, log_probabilities), of_taken
-
-
-def _fingerprint(module: torch.nn.Module) -> tuple[object, ...]:
-    """Changes with the weights, but not when they move or take another dtype that holds them."""
-    state: list[object] = [adapters_state(module)]
-    for weight in module.parameters():
-        if weight.device.type != "meta":
-            few = weight.detach().reshape(-1)[:: max(1, weight.numel() // _SAMPLED)]
-            state += [weight._version, few.float().cpu().numpy().tobytes()]  # noqa: SLF001
-    return tuple(state)
 
 
 @contextmanager

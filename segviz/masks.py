@@ -116,10 +116,30 @@ def mask_tile(
         bool ``[⌈rows / factor⌉, ⌈columns / factor⌉]``, True = may attend.
     """
     columns = columns or slice(0, len(spans))
-    top = np.arange(rows.start, rows.stop, factor)
-    left = np.arange(columns.start, columns.stop, factor)
+    row_edges, column_edges = (
+        np.append(np.arange(side.start, side.stop, factor), side.stop) for side in (rows, columns)
+    )
+    return visible_groups(spans, row_edges, column_edges)
+
+
+def visible_groups(
+    spans: np.ndarray, row_edges: np.ndarray, column_edges: np.ndarray
+) -> np.ndarray:
+    """Which groups of neighbouring queries see which groups of neighbouring keys.
+
+    >>> visible_groups(key_spans(4), np.array([0, 1, 4]), np.array([0, 2, 2, 4])).astype(int)
+    array([[1, 0, 0],
+           [1, 0, 1]])
+
+    Args:
+        spans: int ``[query, 2]``, a mask as :func:`key_spans`.
+        row_edges: int ``[row + 1]``, first query of each group and the end of the last, ascending.
+        column_edges: int ``[column + 1]``, the same of the keys; a group may be empty.
+
+    Returns:
+        bool ``[row, column]``: True where any query sees any key.
+    """
+    left, right = column_edges[:-1], column_edges[1:]
     # Every query sees itself, so the spans of neighbours touch: together they are a span, too.
-    first = spans[top, 0]
-    stop = spans[np.minimum(top + factor, rows.stop) - 1, 1]
-    right = np.minimum(left + factor, columns.stop)
-    return (left < stop[:, None]) & (right > first[:, None])
+    first, stop = spans[row_edges[:-1], 0], spans[row_edges[1:] - 1, 1]
+    return (left < right) & (left < stop[:, None]) & (right > first[:, None])

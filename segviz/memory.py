@@ -17,6 +17,7 @@ import torch
 from transformers import PreTrainedModel
 
 from segviz.free_memory import available
+from segviz.head import LOGIT_ELEMENTS
 from segviz.support import computing_device
 
 Offload = Literal["cpu"]
@@ -25,9 +26,6 @@ Offload = Literal["cpu"]
 _CPU = torch.device("cpu")
 
 _UNITS = ("bytes", "kB", "MB", "GB", "TB")
-
-_LOGITS = 1 << 24
-"""Logits of the answer that are worked out at a time."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,7 +100,7 @@ def estimate(
     tokens = masks * (length + max_new_tokens)
     # Answers under several masks are decoded as a batch, whose cache holds them all once more.
     batch = tokens if max_new_tokens and masks > 1 else 0
-    logits = min((max_new_tokens + 1) * shape.vocabulary, _LOGITS) * (shape.item + 8)
+    logits = min((max_new_tokens + 1) * shape.vocabulary, LOGIT_ELEMENTS) * (shape.item + 8)
     one_layer = shape.activations(length) + _streamed_weights(hf_model)
 
     devices: dict[torch.device, int] = {}

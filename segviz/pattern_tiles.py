@@ -12,7 +12,7 @@ from collections.abc import Iterator
 import numpy as np
 import torch
 
-from segviz.masks import mask_tile
+from segviz.masks import mask_tile, visible_groups
 from segviz.patterns import CapturedLayer, Head, row_slices, seen_rows, subtracted
 
 
@@ -58,7 +58,10 @@ class ComputedTiles(ABC):
     ) -> tuple[np.ndarray, np.ndarray]:
         """As :func:`segviz.tiles.merged_tile`."""
         count, width = len(row_edges) - 1, int(column_edges[-1] - column_edges[0])
-        visible = self._groups_visible(row_edges, column_edges, factor)
+        rows, columns = (
+            np.append(edges[:-1:factor], edges[-1]) for edges in (row_edges, column_edges)
+        )
+        visible = visible_groups(self.spans, rows, columns)
         values = np.zeros(visible.shape, np.float32)
         if not width:
             return values, visible
@@ -90,18 +93,6 @@ class ComputedTiles(ABC):
                 )
         masses = torch.zeros(len(row_edges) - 1, len(column_edges) - 1, device=self.device)
         return masses.index_add_(1, column_group, by_row) / sizes[:, None]
-
-    def _groups_visible(
-        self, row_edges: np.ndarray, column_edges: np.ndarray, factor: int
-    ) -> np.ndarray:
-        """Bool ``[⌈rows / factor⌉, ⌈columns / factor⌉]``: whether any cell of the groups is."""
-        (top, bottom), (left, right) = (
-            (edges[:-1:factor], np.append(edges[factor:-1:factor], edges[-1]))
-            for edges in (row_edges, column_edges)
-        )
-        # Every query sees itself, so the spans of neighbours touch: together they are a span, too.
-        first, stop = self.spans[top, 0], self.spans[bottom - 1, 1]
-        return (left < right) & (left < stop[:, None]) & (right > first[:, None])
 
     def _pooled(self, values: torch.Tensor, factor: int, ahead: int) -> torch.Tensor:
         """Each ``factor`` × ``factor`` block as its cell furthest from 0.

@@ -47,7 +47,7 @@ class Recorder:
         self._segmentation = segmentation
         self._cancel = cancel
         self._on_layer = on_layer
-        self._offload = offload
+        self.offload = offload
         self._sampled = sampled_rows(segmentation, reused)
         self._outputs: dict[int, tuple[torch.Tensor, torch.Tensor]] = {}
         self._proofs: dict[int, dict[int, float]] = defaultdict(dict)
@@ -80,7 +80,7 @@ class Recorder:
         new = queries[0, :, known - start :]
         self._devices[layer] = new.device
         # A decoded row waits for the others, since a copy would wait for the device.
-        prefilled = self._offload and known < self._segmentation.length
+        prefilled = self.offload and known < self._segmentation.length
         self._layers.setdefault(layer, []).append(new.cpu() if prefilled else new)
         self._recorded[layer] = start + queries.shape[2]
         self._settings[layer] = scale, window
@@ -95,7 +95,7 @@ class Recorder:
         new = stop - self.length
         if new > 0:
             rows = hidden[0, -new:]
-            prefilled = self._offload and self.length < self._segmentation.length
+            prefilled = self.offload and self.length < self._segmentation.length
             self.hidden.append(rows.cpu() if prefilled else rows)
             self.length = stop
 
@@ -119,8 +119,16 @@ class Recorder:
         """At the end of the prefill, compare what was captured with what attention put out."""
         if not self._sampled:
             return
+        segmentation = self._segmentation
+        spans = {x: key_spans(segmentation.length, segmentation, window=x) for x in self.windows}
         errors = [
-            self._errors(layer, kept.values[0], *self._outputs.pop(number))  # type: ignore[reportAttributeAccessIssue]
+            output_errors(
+                layer,
+                kept.values[0],  # type: ignore[reportAttributeAccessIssue]
+                spans[layer.window],
+                self._sampled,
+                *self._outputs.pop(number),
+            )
             for number, (layer, kept) in enumerate(
                 zip(self.layers(cache), cache.layers, strict=True)
             )
@@ -146,17 +154,6 @@ class Recorder:
             proof, device = dict(self._proofs[number]), self._devices[number]
             layers.append(CapturedLayer(queries, keys[0], scale, window, proof, device))
         return layers
-
-    def _errors(
-        self,
-        layer: CapturedLayer,
-        values: torch.Tensor,
-        output: torch.Tensor,
-        largest: torch.Tensor,
-    ) -> torch.Tensor:
-        segmentation = self._segmentation
-        spans = key_spans(segmentation.length, segmentation, window=layer.window)
-        return output_errors(layer, values, spans, self._sampled, output, largest)
 
 
 def _joined(chunks: list[torch.Tensor], dim: int) -> torch.Tensor:

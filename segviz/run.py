@@ -83,6 +83,7 @@ def prefill(
     model: PreTrainedModel,
     token_ids: np.ndarray,
     segmentation: Segmentation,
+    head: OutputHead,
     *,
     reuse: tuple[Prefix, int] | None = None,
     cancel: threading.Event | None = None,
@@ -95,6 +96,7 @@ def prefill(
         model: a causal language model of transformers.
         token_ids: int ``[position]``, the prompt.
         segmentation: the mask; one causal segment for a causal run.
+        head: of the model.
         reuse: an earlier run's prefix, and how many positions of it are still exact.
         cancel: once set, the run ends at the next layer.
         on_layer: called with each layer that begins.
@@ -115,7 +117,7 @@ def prefill(
         activity = Activity(segmentation, recorder.observe, recorder.observe_output)
         with _running(model, activity, recorder.observe_hidden):
             logits = _forward(model, _on_device(model, token_ids[None, reused:]), cache)
-        OutputHead(model).check(logits[0], recorder.hidden[-1][-1])
+        head.check(logits[0], recorder.hidden[-1][-1])
         recorder.prove(cache)
     return Prefilled(token_ids, segmentation, cache, recorder)
 
@@ -176,23 +178,20 @@ def decode(
         prompt.recorder.cut(len(prompt.token_ids) + len(generated))
 
 
-def finish(
-    model: PreTrainedModel, prompt: Prefilled, weights: Hashable, *, offload: bool = False
-) -> Result:
+def finish(prompt: Prefilled, head: OutputHead, weights: Hashable) -> Result:
     """Gather what a trace needs.
 
     Args:
-        model: what ran.
         prompt: prefilled, and decoded if there is an answer.
+        head: of the model.
         weights: state of the weights, kept with the new prefix.
-        offload: move what is kept to main memory.
     """
     layers, values = prompt.recorder.layers(prompt.cache), _values(prompt.cache)
-    if offload:
+    if prompt.recorder.offload:
         layers = [replace(layer, keys=layer.keys.cpu()) for layer in layers]
         values = [one.cpu() for one in values]
     hidden = prompt.recorder.hidden_states()
-    head, every = OutputHead(model), [*prompt.token_ids.tolist(), *prompt.generated_ids]
+    every = [*prompt.token_ids.tolist(), *prompt.generated_ids]
     return Result(
         generated_ids=prompt.generated_ids,
         layers=layers,
@@ -291,10 +290,10 @@ def _stacked(caches: Sequence[DynamicCache]) -> DynamicCache:
 
 
 def _one_of(batch: DynamicCache, index: int, length: int) -> DynamicCache:
-    """One sequence's part of a batch, its first ``length`` positions, in storage of its own."""
+    """One sequence's part of a batch, its first ``length`` positions; a cache copies it."""
     own = DynamicCache()
     for number, layer in enumerate(batch.layers):
         kept: list[Any] = [getattr(layer, name) for name in ("keys", "values")]
-        keys, values = (x[index : index + 1, :, :length].clone() for x in kept)
+        keys, values = (x[index : index + 1, :, :length] for x in kept)
         own.update(keys, values, number)
     return own

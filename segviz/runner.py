@@ -11,6 +11,7 @@ import numpy as np
 from transformers import PreTrainedModel
 
 from segviz.decoding import decodes_together
+from segviz.head import OutputHead
 from segviz.prefix import Prefix, PrefixCache, visibility
 from segviz.run import (
     Prefilled,
@@ -73,13 +74,14 @@ class Runner:
             RunCancelledError: ``cancel`` was set.
         """
         with self._exclusive(cancel):
-            weights = weights_state(self._hf_model)
+            weights, head = weights_state(self._hf_model), OutputHead(self._hf_model)
             runs: dict[MaskKind, Prefilled] = {}
             for mask, segmentation in segmentations.items():
                 runs[mask] = prefill(
                     self._hf_model,
                     token_ids,
                     segmentation,
+                    head,
                     reuse=self._reusable(token_ids, segmentation, weights, runs.values()),
                     cancel=cancel,
                     on_layer=on_layer,
@@ -91,8 +93,7 @@ class Runner:
                     with seeded(self._hf_model, seed):
                         decode(self._hf_model, prompts, options)
             results: dict[MaskKind, Result] = {
-                mask: finish(self._hf_model, run, weights, offload=offload)
-                for mask, run in runs.items()
+                mask: finish(run, head, weights) for mask, run in runs.items()
             }
             for mask, result in results.items():
                 self._prefixes.put(mask, result.prefix)

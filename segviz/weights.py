@@ -11,7 +11,10 @@ from torch.utils._python_dispatch import is_traceable_wrapper_subclass
 _ADAPTER_STATE = ("active_adapters", "disable_adapters", "merged_adapters", "scaling")
 
 _SAMPLED = 8
-"""Values of each tensor that are compared."""
+"""Values of each tensor of a model that are compared."""
+
+_SAMPLED_OF_PART = 1024
+"""The same of a part of a model, from all over the tensor."""
 
 
 def weights_state(model: torch.nn.Module) -> Hashable:
@@ -28,11 +31,24 @@ def weights_state(model: torch.nn.Module) -> Hashable:
             samples.setdefault(tensor.device, []).append(few)
     values = tuple(torch.cat(few).cpu().numpy().tobytes() for few in samples.values())
     versions = tuple((tensor.data_ptr(), tensor._version) for tensor in tensors)  # noqa: SLF001
-    return versions, values, adapters_state(model)
+    return versions, values, _adapters(model)
 
 
-def adapters_state(model: torch.nn.Module) -> Hashable:
-    """Which adapters of peft take part in what a model or a part of it computes, and how much."""
+def fingerprint(part: torch.nn.Module) -> Hashable:
+    """Changes with the weights of a part of a model, but not with where they are.
+
+    Neither does it change with the dtype, as long as that holds the same values.
+    """
+    state: list[Hashable] = [_adapters(part)]
+    for weight in (x for parameter in part.parameters() for x in _parts(parameter)):
+        if weight.device.type != "meta":
+            few = weight.detach().reshape(-1)[:: max(1, weight.numel() // _SAMPLED_OF_PART)]
+            state += [weight._version, few.float().cpu().numpy().tobytes()]  # noqa: SLF001
+    return tuple(state)
+
+
+def _adapters(model: torch.nn.Module) -> Hashable:
+    """Which adapters of peft take part in what is computed, and how much."""
     return tuple(
         tuple(str(getattr(module, name, None)) for name in _ADAPTER_STATE)
         for module in model.modules()

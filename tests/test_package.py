@@ -57,7 +57,7 @@ LAYERS = {
     "decoding": set(),
     "support": set(),
     "free_memory": set(),
-    "memory": {"free_memory", "support"},
+    "memory": {"free_memory", "head", "support"},
     "head": {"likely", "weights"},
     "run": {
         "segments",
@@ -72,7 +72,17 @@ LAYERS = {
         "support",
     },
     "seeding": {"support"},
-    "runner": {"segments", "decoding", "prefix", "run", "seeding", "support", "trace", "weights"},
+    "runner": {
+        "segments",
+        "decoding",
+        "head",
+        "prefix",
+        "run",
+        "seeding",
+        "support",
+        "trace",
+        "weights",
+    },
     "model": {
         "segments",
         "prompts",

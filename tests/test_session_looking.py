@@ -175,7 +175,7 @@ def test_another_view_and_head_read_no_layer_again(wanted, monkeypatch):
         raise AssertionError("a layer is read again")
 
     monkeypatch.setattr(looker, "overview", refused)
-    monkeypatch.setattr(looker.Differences, "overview", refused)
+    monkeypatch.setattr(summaries.Differences, "overview", refused)
     looks = list(mind.looks(replace(wanted, view="difference")))
     layers = [look for look in looks if isinstance(look, LayerLook)]
     assert [look.layer for look in layers] == [2, 0, 1]

@@ -15,7 +15,7 @@ from segviz.grouping import Merge, MergedTiles, group_starts
 from segviz.patterns import Head
 from segviz.segments import Segmentation
 from segviz.session.looks import VIEWS, Contrast, Flows, LayerLook, Look, Parting, Pattern, View
-from segviz.summaries import Differences, flow, overview
+from segviz.summaries import flow, overview
 from segviz.tiles import (
     PANEL,
     PICTURE,
@@ -68,6 +68,11 @@ class Wanted:
     def shown(self) -> MaskKind:
         """The run that the view is about; of a difference the segment run."""
         return "causal" if self.view == "causal" else "segment"
+
+    @property
+    def comparison(self) -> Comparison:
+        """Both runs, where both are there."""
+        return Comparison(self.traces["causal"], self.traces["segment"])
 
     @property
     def ready(self) -> bool:
@@ -140,8 +145,8 @@ class Looker:
         yield Job("pattern", (chosen, wanted.view), partial(pattern, wanted, wanted.view))
         if not isinstance(head, str):
             yield Job("receipt", (chosen, wanted.shown), partial(shown.check, layer, head))
-        both = len(wanted.traces) == 2  # noqa: PLR2004 - causal and segment
-        if both and "compare" in wanted.panels:
+        compared = len(wanted.traces) > 1 and "compare" in wanted.panels
+        if compared:
             yield Job("contrast", chosen, partial(contrast, wanted))
             yield Job("flows", chosen, partial(self._flows, wanted, cancel))
         if "heads" in wanted.panels:
@@ -149,7 +154,7 @@ class Looker:
                 key = (version, wanted.view)
                 compute = partial(self._layer, wanted, number, cancel)
                 yield Job(f"layer {number}", key, compute)
-        if both and "compare" in wanted.panels:
+        if compared:
             # Last, since it takes the longest for a large vocabulary.
             yield Job("parting", version, partial(self._parting, wanted, cancel))
 
@@ -197,7 +202,7 @@ class Looker:
             changed, largest = self._cached(
                 f"difference {layer}",
                 wanted.version,
-                lambda: _differences(wanted, layer).overview(THUMBNAIL, cancel),
+                lambda: wanted.comparison.differences(layer).overview(THUMBNAIL, cancel),
             )
             numbers = {**numbers, "largest difference": largest}
             if wanted.view == "difference":
@@ -205,7 +210,7 @@ class Looker:
         return LayerLook(wanted.version, wanted.view, layer, thumbnails, numbers)
 
     def _parting(self, wanted: Wanted, cancel: threading.Event | None) -> Parting:
-        comparison = Comparison(wanted.traces["causal"], wanted.traces["segment"])
+        comparison = wanted.comparison
         comparison.divergence(cancel=cancel)
         return parting(comparison, wanted.segmentation)
 
@@ -224,7 +229,7 @@ def pattern(wanted: Wanted, view: View, side: int = PICTURE) -> Pattern:
     shown = wanted.traces["causal" if view == "causal" else "segment"]
     layer, head = wanted.layer, wanted.head
     if view == "difference":
-        tiles = Comparison(wanted.traces["causal"], shown).tiles(layer, head)
+        tiles = wanted.comparison.tiles(layer, head)
     else:
         tiles = shown.tiles(layer, head)
     length = tiles.shape[1]
@@ -260,15 +265,6 @@ def _merge_ahead(tiles: RememberedTiles, wanted: Wanted, tokens: Sequence[str]) 
         merged = MergedTiles(chosen, *starts)
         rows, columns = (slice(0, side) for side in merged.shape)
         merged.tile(rows, columns, factor_for(merged.shape, PICTURE))
-
-
-def _differences(wanted: Wanted, layer: int) -> Differences:
-    causal, segment = wanted.traces["causal"], wanted.traces["segment"]
-    return Differences(
-        (segment.layers[layer], causal.layers[layer]),
-        (segment.key_spans(layer), causal.key_spans(layer)),
-        Comparison(causal, segment).shared_length,
-    )
 
 
 def _check_finite(values: np.ndarray, layer: int) -> None:

@@ -12,7 +12,7 @@ import segviz as sv
 from benchmarks.common import Table, progress, ratio
 from benchmarks.measure import medians
 from benchmarks.models import chat, llama, prompt, sentences, shape_text, work_ratio
-from benchmarks.peers import CAUSAL, FLEX, SEGMENT, ways
+from benchmarks.peers import CAUSAL, DENSE, FLEX, SEGMENT, ways
 from segviz.attention import attend, row_plan
 
 SIZES = {
@@ -20,9 +20,6 @@ SIZES = {
     "quick": {"tokens": 1024, "repeats": 2, "flex": False},
     "tiny": {"tokens": 48, "repeats": 1, "flex": False},
 }
-
-
-ALONE = "causal, SDPA"
 
 
 def tables(tokens: int, repeats: int, *, flex: bool = True) -> Iterator[Table]:
@@ -78,9 +75,9 @@ def _attention_alone(
 
     found = medians(
         {
-            ALONE: lambda: sdpa(is_causal=True),
+            CAUSAL: lambda: sdpa(is_causal=True),
             "**segment, segviz**": lambda: attend(query, key, value, plan),
-            "segment, SDPA with a dense mask": lambda: sdpa(attn_mask=mask),
+            DENSE: lambda: sdpa(attn_mask=mask),
             "segment, eager": eager,
         },
         3 * repeats,
@@ -90,7 +87,7 @@ def _attention_alone(
         f"Attention alone, {name}",
         {"attention of one layer": "", "milliseconds": ".1f", "ratio": ".2f"},
         [
-            [way, x if isinstance(x, str) else 1000 * x, ratio(x, found[ALONE])]
+            [way, x if isinstance(x, str) else 1000 * x, ratio(x, found[CAUSAL])]
             for way, x in found.items()
         ],
         f"Pairs of query and key, segment / causal: {pairs:.2f}.",
