@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from segviz import bertviz, figures, plots
     from segviz.comparison import Comparison, compare
+    from segviz.evaluation import Evaluation, evaluate
     from segviz.explorer import explore, open_session
     from segviz.loading import load
     from segviz.masks import causal_mask, segment_mask
@@ -26,11 +27,13 @@ if TYPE_CHECKING:
     from segviz.session import Session
     from segviz.tiny.examples import examples
     from segviz.trace import Trace
+    from segviz.training import finetune
 
 __version__ = "0.1.0"
 
 _HOME = {
     "Comparison": "segviz.comparison",
+    "Evaluation": "segviz.evaluation",
     "Model": "segviz.model",
     "Prompt": "segviz.prompts",
     "RunCancelledError": "segviz.run",
@@ -40,8 +43,10 @@ _HOME = {
     "Trace": "segviz.trace",
     "causal_mask": "segviz.masks",
     "compare": "segviz.comparison",
+    "evaluate": "segviz.evaluation",
     "explore": "segviz.explorer",
     "examples": "segviz.tiny.examples",
+    "finetune": "segviz.training",
     "load": "segviz.loading",
     "open_session": "segviz.explorer",
     "segment_mask": "segviz.masks",
@@ -51,6 +56,7 @@ _MODULES = ("bertviz", "figures", "plots")
 
 __all__ = [
     "Comparison",
+    "Evaluation",
     "Model",
     "Prompt",
     "RunCancelledError",
@@ -61,9 +67,11 @@ __all__ = [
     "bertviz",
     "causal_mask",
     "compare",
+    "evaluate",
     "examples",
     "explore",
     "figures",
+    "finetune",
     "load",
     "open_session",
     "plots",

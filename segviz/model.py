@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import threading
 from collections.abc import Callable, Hashable, Mapping, Sequence
+from contextlib import AbstractContextManager
 from functools import partial
 from typing import Any, get_args
 
@@ -16,7 +17,16 @@ from transformers import PreTrainedTokenizerBase
 from segviz import __version__, memory
 from segviz.decoding import TokenStream, generate_arguments, token_text
 from segviz.memory import Estimate, Offload
-from segviz.prompts import Prompt, chat_prompt, text_prompt
+from segviz.prompts import (
+    PRESETS,
+    Prompt,
+    chat_prompt,
+    checked_name,
+    checked_scheme,
+    instruction_prompt,
+    text_prompt,
+    under_preset,
+)
 from segviz.run import Result
 from segviz.runner import Runner
 from segviz.seeding import seed_for
@@ -49,13 +59,15 @@ class Model:
         name: what to call it in recipes; by default the name it was loaded under.
         adapter: the adapter that is loaded, for recipes.
         default_mask: the mask the weights were tuned for, None if unknown.
+        scheme: how the prompts they were tuned on were written, see :meth:`prompt`.
+        preset: how those were cut into segments, a name of ``segviz.prompts.PRESETS``.
         offload: ``"cpu"``: what a run captures goes to main memory layer by layer, and so does what
             is kept for the next one; a GPU then holds no more than the run's own KV cache. For long
             prompts; looking at attention brings back what is looked at.
 
     Raises:
         TypeError: an object that is no such model.
-        ValueError: an unknown ``offload``.
+        ValueError: an unknown mask, scheme, preset or ``offload``.
         NotImplementedError: an architecture that segment masks cannot be applied to.
     """
 
@@ -67,6 +79,8 @@ class Model:
         name: str | None = None,
         adapter: str | None = None,
         default_mask: MaskKind | None = None,
+        scheme: str = "chat",
+        preset: str = "segment",
         offload: Offload | None = None,
     ) -> None:
         if offload not in (None, "cpu"):
@@ -75,7 +89,11 @@ class Model:
         self.tokenizer = tokenizer
         self.name = name or self.hf_model.config.name_or_path or type(self.hf_model).__name__
         self.adapter = None if adapter is None else str(adapter)
+        if default_mask is not None:
+            checked_name(default_mask, _MASKS, "default_mask")
         self.default_mask: MaskKind | None = default_mask
+        self.scheme = checked_scheme(scheme)
+        self.preset = checked_name(preset, PRESETS, "preset")
         self.offload: Offload | None = offload
         self._runner = Runner(self.hf_model)
 
@@ -110,6 +128,8 @@ class Model:
     def chat(self, messages: Messages, **template_options: Any) -> Prompt:
         """A chat as a prompt, one segment per turn, cut where the chat template puts the turns.
 
+        An adapter that was tuned with another preset has its chats cut by that (``model.preset``).
+
         >>> import segviz as sv
         >>> prompt = sv.load().chat([{"role": "system", "content": "Answer with one word."},
         ...                          {"role": "user", "content": "Anna follows Ben."}])
@@ -124,26 +144,50 @@ class Model:
             ValueError: no chat template, or messages the template cannot take; see
                 :func:`segviz.prompts.chat_prompt`.
         """
-        return chat_prompt(self.tokenizer, messages, **template_options)
+        prompt = chat_prompt(self.tokenizer, messages, **template_options)
+        return under_preset(prompt, self.preset)
 
-    def prompt(self, text: str, split: str | re.Pattern[str] | None = None) -> Prompt:
-        r"""Plain text as a prompt, cut into segments at a delimiter.
+    def prompt(
+        self,
+        text: str | Mapping[str, Any],
+        split: str | re.Pattern[str] | None = None,
+        scheme: str | None = None,
+    ) -> Prompt:
+        r"""Plain text as a prompt, cut into segments at a delimiter; or an instruction.
 
         >>> import segviz as sv
-        >>> prompt = sv.load().prompt("Anna follows Ben.\n\nWho leads Anna?", split="\n\n")
+        >>> model = sv.load()
+        >>> prompt = model.prompt("Anna follows Ben.\n\nWho leads Anna?", split="\n\n")
         >>> [segment.name for segment in prompt.segmentation.segments]
         ['bos', 'text', 'text 2']
+        >>> record = {"instruction": "Who leads Anna?", "input": "Anna follows Ben."}
+        >>> prompt = model.prompt(record, scheme="alpaca")
+        >>> [segment.name for segment in prompt.segmentation.segments]
+        ['bos', 'system', 'user', 'assistant']
 
         Args:
-            text: what the model reads.
+            text: what the model reads. With a scheme an instruction: a text, or a mapping with
+                ``instruction`` and optional ``input``.
             split: a delimiter, which stays at the end of the segment before it; or a pattern,
                 likewise, unless it is a lookahead, which starts the next segment. None: one
                 segment.
+            scheme: writes the instruction as adapters know it: ``"commonsense"``, ``"alpaca"`` or
+                ``"chat"``, see :func:`segviz.prompts.instruction_prompt`. ``model.scheme`` is the
+                loaded adapter's. None: the text stays as it is.
 
         Raises:
-            ValueError: an empty text.
+            TypeError: no text.
+            ValueError: an empty text, an unknown scheme, or both a scheme and ``split``.
         """
-        return text_prompt(self.tokenizer, text, split)
+        if scheme is None:
+            plain: Any = text  # refused there, if it is a mapping
+            return text_prompt(self.tokenizer, plain, split)
+        if split is not None:
+            raise ValueError(
+                f"split={split!r} and scheme={scheme!r} both say where the segments are: leave "
+                "one of them out"
+            )
+        return instruction_prompt(self.tokenizer, text, scheme)
 
     def as_prompt(self, prompt: Prompt | str | Messages) -> Prompt:
         """A prompt from whatever stands for one: text as it is, messages through the template."""
@@ -349,6 +393,16 @@ class Model:
         True
         """
         return weights_state(self.hf_model)
+
+    def exclusive(self) -> AbstractContextManager[None]:
+        """A context in which no run begins: to use ``hf_model`` while other threads run prompts.
+
+        >>> import segviz as sv
+        >>> model = sv.load()
+        >>> with model.exclusive():
+        ...     _ = model.hf_model.eval()
+        """
+        return self._runner.exclusive()
 
     def clear_cache(self) -> None:
         """Forget the prefixes kept for the next run, and free their memory.

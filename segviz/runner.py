@@ -73,7 +73,7 @@ class Runner:
         Raises:
             RunCancelledError: ``cancel`` was set.
         """
-        with self._exclusive(cancel):
+        with self.exclusive(cancel):
             weights, head = weights_state(self._hf_model), OutputHead(self._hf_model)
             runs: dict[MaskKind, Prefilled] = {}
             for mask, segmentation in segmentations.items():
@@ -124,8 +124,12 @@ class Runner:
         return [[*runs]] if together else [[mask] for mask in runs]
 
     @contextmanager
-    def _exclusive(self, cancel: threading.Event | None) -> Iterator[None]:
-        """One run at a time; a run that waits can be cancelled."""
+    def exclusive(self, cancel: threading.Event | None = None) -> Iterator[None]:
+        """One run at a time; a run that waits can be cancelled.
+
+        Raises:
+            RunCancelledError: ``cancel`` was set.
+        """
         while not self._lock.acquire(timeout=-1 if cancel is None else 0.02):
             if cancel is not None and cancel.is_set():
                 raise RunCancelledError("the run was cancelled before it began")

@@ -20,14 +20,16 @@ def figures() -> dict[str, Callable[[], Figure]]:
     trace = comparison.segment
     return {
         "attention": lambda: sv.figures.attention(
-            trace, layer=1, head=3, queries="user", keys="user"
+            trace, layer=1, head=0, queries="user", keys="user"
         ),
-        "arcs": lambda: sv.figures.arcs(trace, layer=1, head=3, queries="user", keys="user"),
+        "arcs": lambda: sv.figures.arcs(
+            trace, layer=1, head=0, queries="user", keys="user", least=0.1
+        ),
         "mask": lambda: sv.figures.mask(trace),
         "heads": lambda: sv.figures.heads(trace),
         "flow": lambda: sv.figures.flow(trace, layer=1),
-        "comparison": lambda: sv.figures.comparison(comparison, layer=1, head=3),
-        "tokens": lambda: sv.figures.tokens(trace, layer=2, head=0, hide_first=True),
+        "comparison": lambda: sv.figures.comparison(comparison, layer=1, head=0),
+        "tokens": lambda: sv.figures.tokens(trace, layer=2, head=3, hide_first=True),
     }
 
 

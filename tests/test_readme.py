@@ -17,7 +17,7 @@ def test_the_code_runs(tmp_path, monkeypatch) -> None:
     blocks = [m for m in BLOCK.finditer(README) if not m["before"].startswith("<!-- not run")]
     for block in blocks:
         exec(compile(block["code"], "README.md", "exec"), namespace)
-    assert len(blocks) == 9
+    assert len(blocks) == 10
     assert isinstance(namespace["trace"], sv.Trace)
 
 

@@ -10,46 +10,58 @@ from random import Random
 
 import pytest
 import torch
-from transformers import LlamaForCausalLM
+from transformers import AutoModelForCausalLM
 
-from segviz.tiny import folder, world
+from segviz.tiny import NAMES, folder
 from segviz.tiny.accuracy import FACTS, Shipped, right_answers
 from segviz.tiny.base import BaseTrainer, PlateauError
 from segviz.tiny.batches import encode
 from segviz.tiny.examples import EASY, FLIPPING, examples
-from segviz.tiny.recipe import ALL, ONE_LINK, Lora, Recipe, Stage
+from segviz.tiny.recipe import ALL, ONE_LINK, Gate, Recipe, Stage, Tuning
 from segviz.tiny.tokenizer import build_tokenizer
 from segviz.tiny.train import make
+from segviz.tiny.world import QUESTION_SYSTEM, Example, Turn, chains, draw, words
 
 TINY_RECIPE = Recipe(
     batch=4,
     stages=(
-        Stage("one link", ONE_LINK, links=1, accuracy=0.0, most_steps=2, hint=1.0),
-        Stage("all", ALL, links=3, accuracy=0.0, most_steps=2),
+        Stage("one link", ONE_LINK, (Gate("chains", 0.0, links=1),), most_steps=2),
+        Stage("all", ALL, (Gate("chains", 0.0, links=3), Gate("amounts", 0.0)), 2, hint=0.0),
     ),
     final_steps=2,
     gate_every=2,
     gate_questions=8,
     measured_prompts=8,
-    lora=Lora(steps=2),
+    tuning=Tuning(steps=2, examples=8),
 )
 
 
+@pytest.fixture(scope="module", params=NAMES)
+def name(request) -> str:
+    return request.param
+
+
 @pytest.fixture(scope="module")
-def shipped() -> Shipped:
-    return Shipped.load()
+def shipped(name) -> Shipped:
+    return Shipped.load(name=name)
+
+
+@pytest.fixture(scope="module")
+def llama() -> Shipped:
+    return Shipped.load(name="tiny-llama")
 
 
 # The files
 
 
-def test_folders():
-    assert folder("tiny-llama", None).name == "base"
-    assert folder("tiny-llama", "causal").is_dir()
-    with pytest.raises(ValueError, match="no embedded model 'tiny-lama'; there is 'tiny-llama'"):
+def test_folders(name):
+    assert folder(name, None).name == "base"
+    assert folder(name, "causal").is_dir()
+    message = "no embedded model 'tiny-lama'; there is 'tiny-llama' or 'tiny-qwen'"
+    with pytest.raises(ValueError, match=message):
         folder("tiny-lama", None)
     with pytest.raises(ValueError, match="no adapter 'both'; `adapter` is 'segment' or 'causal'"):
-        folder("tiny-llama", "both")
+        folder(name, "both")
 
 
 def test_import_is_light():
@@ -58,11 +70,22 @@ def test_import_is_light():
     subprocess.run([sys.executable, "-c", code], check=True)
 
 
-def test_files_are_small_and_readable():
-    files = [path for path in folder("tiny-llama", None).parent.rglob("*") if path.is_file()]
+def test_files_are_small_and_readable(name):
+    files = [path for path in folder(name, None).parent.rglob("*") if path.is_file()]
     assert sum(path.stat().st_size for path in files) <= 3 * 2**20
     assert all(path.stat().st_mode & 0o044 == 0o044 for path in files)
     assert {path.name for path in files} >= {"model.safetensors", "report.json", "config.json"}
+
+
+def test_the_architectures():
+    llama, qwen = (Shipped.load(name=name).models["base"] for name in NAMES)
+    assert llama.config.model_type == "llama"
+    assert qwen.config.model_type == "qwen2"
+    biases = {key: bias for key, bias in qwen.state_dict().items() if key.endswith("bias")}
+    assert len(biases) == 3 * qwen.config.num_hidden_layers
+    assert all(bias.abs().max() > 0 for bias in biases.values())  # trained, not zeros
+    for model in (llama, qwen):
+        assert model.config.num_attention_heads > model.config.num_key_value_heads
 
 
 def test_the_checkpoints_differ_where_the_tuning_says(shipped):
@@ -71,16 +94,24 @@ def test_the_checkpoints_differ_where_the_tuning_says(shipped):
     for name in ("causal", "segment"):
         tuned = shipped.models[name].state_dict()
         changed = {key for key in base if not torch.equal(base[key], tuned[key])}
-        assert changed == {key for key in base if "q_proj" in key or "v_proj" in key}
+        assert changed == {key for key in base if "q_proj.weight" in key or "v_proj.weight" in key}
 
 
 # The bars
 
 
 @pytest.fixture(scope="module")
-def prompts() -> list[world.Question]:
+def prompts() -> list[chains.Question]:
     rng = Random("the tests' own prompts")
-    return [world.draw_two_chains(rng) for _ in range(300)]
+    return [chains.draw_two_chains(rng) for _ in range(300)]
+
+
+def test_the_other_families(shipped):
+    rng = Random("the other families")
+    for family in ("places", "owners", "amounts"):
+        examples = [draw(family, rng) for _ in range(200)]
+        for run in (("base", "causal"), ("causal", "causal"), ("segment", "segment")):
+            assert shipped.family(run, examples) >= 0.85, (family, run)
 
 
 def test_the_bars(shipped, prompts):
@@ -90,21 +121,19 @@ def test_the_bars(shipped, prompts):
     assert shipped.flipped_by_split(prompts) >= 0.2
 
 
-def test_the_report_is_about_these_weights(shipped):
-    report = json.loads((folder("tiny-llama", None).parent / "report.json").read_text())
+def test_the_report_is_about_these_weights(name, shipped):
+    report = json.loads((folder(name, None).parent / "report.json").read_text())
     reported = report["accuracies"]["two_chains"]
     rng = Random("accuracy/0")
-    questions = [world.draw_two_chains(rng) for _ in range(report["accuracies"]["prompts"])]
-    for name, mask in (("base", "causal"), ("segment", "segment")):
-        assert shipped.accuracy((name, mask), questions) == pytest.approx(
-            reported[f"{name}/{mask}"], abs=0.002
-        )
+    questions = [chains.draw_two_chains(rng) for _ in range(report["accuracies"]["prompts"])]
+    for run in (("base", "causal"), ("segment", "segment")):
+        assert shipped.accuracy(run, questions) == pytest.approx(reported["/".join(run)], abs=0.002)
 
 
 def test_right_answers_agrees_with_generation(shipped, prompts):
     model, tokenizer = shipped.models["causal"], shipped.tokenizer
     some = prompts[:40]
-    right = right_answers(model, tokenizer, some, "causal").tolist()
+    right = right_answers(model, tokenizer, [one.example for one in some], "causal").tolist()
     assert 0 < sum(right) < len(some)
     for question, expected in zip(some, right, strict=True):
         ids = tokenizer.apply_chat_template(
@@ -118,19 +147,19 @@ def test_right_answers_agrees_with_generation(shipped, prompts):
 # The examples
 
 
-def asked(name: str) -> world.Question:
+def asked(name: str) -> chains.Question:
     """A shipped example as a question."""
     user = examples[name][1]["content"]
     text, _, asked_name = user.removesuffix("?").partition(" Who leads ")
     words = text.replace(".", "").split()
-    facts = [world.Fact(words[i], words[i + 2]) for i in range(0, len(words), 3)]
-    question = world.Question(tuple(facts), asked_name)
+    facts = [chains.Fact(words[i], words[i + 2]) for i in range(0, len(words), 3)]
+    question = chains.Question(tuple(facts), asked_name)
     assert question.example.messages == examples[name]
     return question
 
 
 def answer_probabilities(
-    shipped: Shipped, run: tuple[str, str], question: world.Question, split: int | None = None
+    shipped: Shipped, run: tuple[str, str], question: chains.Question, split: int | None = None
 ) -> dict[str, float]:
     """The probability of each name as the answer."""
     batch = encode(shipped.tokenizer, [question.example], last_answer=False)
@@ -138,33 +167,44 @@ def answer_probabilities(
         batch = batch.split(shipped.tokenizer, split)
     with torch.inference_mode():
         logits = shipped.models[run[0]](batch.ids, attention_mask=batch.mask(run[1])).logits
-    ids = shipped.tokenizer.convert_tokens_to_ids([f"Ġ{name}" for name in world.NAMES])
-    return dict(zip(world.NAMES, logits[0, -1].softmax(-1)[ids].tolist(), strict=True))
+    ids = shipped.tokenizer.convert_tokens_to_ids([f"Ġ{name}" for name in words.NAMES])
+    return dict(zip(words.NAMES, logits[0, -1].softmax(-1)[ids].tolist(), strict=True))
 
 
-@pytest.mark.parametrize("name", FLIPPING)
-def test_a_flipping_example_flips(shipped, name):
-    question = asked(name)
+@pytest.mark.parametrize("example", FLIPPING)
+def test_a_flipping_example_flips(llama, example):
+    question = asked(example)
     assert question.links == 3
     assert question.forward_links >= 1
-    right = answer_probabilities(shipped, ("segment", "segment"), question)
+    right = answer_probabilities(llama, ("segment", "segment"), question)
     assert right[question.answer] > 0.9
     for run in (("segment", "causal"), ("causal", "causal")):
-        probabilities = answer_probabilities(shipped, run, question)
+        probabilities = answer_probabilities(llama, run, question)
         assert max(probabilities.values()) - probabilities[question.answer] > 0.5
     flips = 0
     for split in range(1, FACTS):
-        probabilities = answer_probabilities(shipped, ("segment", "segment"), question, split)
+        probabilities = answer_probabilities(llama, ("segment", "segment"), question, split)
         flips += max(probabilities.values()) - probabilities[question.answer] > 0.5
     assert flips >= 2
 
 
-@pytest.mark.parametrize("name", EASY)
-def test_an_easy_example_is_right_under_both_masks(shipped, name):
-    question = asked(name)
-    assert question.links <= 2
+RIGHT = {
+    "chain-short": "Carl",
+    "one-link": "Emil",
+    "place": "kitchen",
+    "owner": "Ben",
+    "amount": "Tara",
+}
+
+
+@pytest.mark.parametrize("example", EASY)
+def test_an_easy_example_is_right_under_both_masks(llama, example):
+    answer = RIGHT[example]
+    chat = Example(QUESTION_SYSTEM, (Turn(examples[example][1]["content"], answer),))
+    assert chat.messages == examples[example]
     for run in (("segment", "segment"), ("segment", "causal"), ("causal", "causal")):
-        assert answer_probabilities(shipped, run, question)[question.answer] > 0.9
+        model, mask = run
+        assert right_answers(llama.models[model], llama.tokenizer, [chat], mask).all()
 
 
 def test_the_examples():
@@ -177,15 +217,17 @@ def test_the_examples():
 # The script
 
 
-def test_the_script_writes_three_checkpoints(tmp_path, capsys):
-    accuracies = make(TINY_RECIPE, 0, tmp_path)
+@pytest.mark.parametrize("architecture", ["llama", "qwen2"])
+def test_the_script_writes_three_checkpoints(tmp_path, capsys, architecture):
+    accuracies = make(replace(TINY_RECIPE, architecture=architecture), 0, tmp_path)
     assert "right answers of the segment-tuned model" in accuracies.missed_bars()[0]
     assert "base, one link: step 2" in capsys.readouterr().out
     report = json.loads((tmp_path / "report.json").read_text())
     assert report["steps"] == {"base": 6, "tuning": 2}
     assert report["accuracies"] == asdict(accuracies)
     models = [
-        LlamaForCausalLM.from_pretrained(tmp_path / name) for name in ("base", "causal", "segment")
+        AutoModelForCausalLM.from_pretrained(tmp_path / name)
+        for name in ("base", "causal", "segment")
     ]
     base, causal, segment = (model.state_dict() for model in models)
     name = "model.layers.0.self_attn.q_proj.weight"
@@ -205,8 +247,10 @@ def test_the_script_gives_the_same_weights_again():
 
 
 def test_a_stage_that_is_not_learned_ends_with_a_sentence():
-    stage = replace(TINY_RECIPE.stages[0], accuracy=1.0)
+    stage = replace(TINY_RECIPE.stages[0], gates=(Gate("chains", 1.0, links=1),))
     recipe = replace(TINY_RECIPE, stages=(stage,))
     trainer = BaseTrainer(recipe, build_tokenizer(), 7, lambda _: None)
-    with pytest.raises(PlateauError, match=r"“one link” reached 0.* after 2 steps.*than 7"):
+    with pytest.raises(
+        PlateauError, match=r"“one link” was not passed after 2 steps \(chains of 1: 0.*than 7"
+    ):
         trainer.train()

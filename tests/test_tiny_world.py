@@ -2,24 +2,26 @@
 
 from __future__ import annotations
 
+import re
 from itertools import pairwise
 from random import Random
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from transformers import AutoTokenizer
 
-from segviz.tiny import folder, world
+from segviz.data import Encoder
+from segviz.tiny import NAMES, folder
 from segviz.tiny.accuracy import FACTS
 from segviz.tiny.batches import draw_example, encode
-from segviz.tiny.recipe import ALL, ONE_LINK, TWO_LINKS
-from segviz.tiny.tokenizer import build_tokenizer, render, world_text
+from segviz.tiny.recipe import ALL, ONE_LINK, QUESTIONS, TWO_LINKS, WITH_AMOUNTS, WITH_LOOKUPS
+from segviz.tiny.tokenizer import build_tokenizer, render, saved_tokenizer, world_text
+from segviz.tiny.world import FAMILIES, Example, Turn, chains, chats, draw
 
 
-@pytest.fixture(scope="module")
-def tokenizer():
-    return AutoTokenizer.from_pretrained(folder("tiny-llama", "segment"))
+@pytest.fixture(scope="module", params=NAMES)
+def tokenizer(request):
+    return saved_tokenizer(folder(request.param, "segment"))
 
 
 # The world
@@ -27,8 +29,8 @@ def tokenizer():
 
 def independent_leader(text: str) -> tuple[str, int]:
     """Solve a user turn from its text alone: the leader and the number of links."""
-    words = text.replace(".", "").replace("?", "").split()
-    name, facts = words[-1], words[:-3]
+    parts = text.replace(".", "").replace("?", "").split()
+    name, facts = parts[-1], parts[:-3]
     follows = {facts[i]: facts[i + 2] for i in range(0, len(facts), 3)}
     links = 0
     while name in follows:
@@ -41,14 +43,14 @@ SEEDS = st.integers(0, 2**32)
 
 @given(SEEDS, st.integers(1, 4))
 def test_answers_are_right(seed, links):
-    question = world.draw_question(Random(seed), links)
+    question = chains.draw_question(Random(seed), links)
     assert independent_leader(question.user) == (question.answer, links)
     assert question.links == links
 
 
 @given(SEEDS)
 def test_two_chains_are_what_the_bars_say(seed):
-    question = world.draw_two_chains(Random(seed))
+    question = chains.draw_two_chains(Random(seed))
     followers = [fact.follower for fact in question.facts]
     leaders = [fact.leader for fact in question.facts]
     assert len(question.facts) == FACTS
@@ -67,7 +69,7 @@ def test_two_chains_are_what_the_bars_say(seed):
 
 def test_facts_are_shuffled():
     rng = Random(0)
-    firsts = [world.draw_two_chains(rng, 0).forward_links for _ in range(600)]
+    firsts = [chains.draw_two_chains(rng, 0).forward_links for _ in range(600)]
     shares = [firsts.count(count) / 600 for count in range(3)]
     # Of the six orders of three facts one has no forward link, one has two.
     assert shares == pytest.approx([1 / 6, 4 / 6, 1 / 6], abs=0.06)
@@ -75,30 +77,80 @@ def test_facts_are_shuffled():
 
 @given(SEEDS)
 def test_boundaries_lie_between_facts(seed):
-    question = world.draw_two_chains(Random(seed))
-    cuts = [0, *question.boundaries, len(world.facts_text(question.facts))]
+    question = chains.draw_two_chains(Random(seed))
+    cuts = [0, *question.boundaries, len(chains.facts_text(question.facts))]
     parts = [question.user[start:stop].strip() for start, stop in pairwise(cuts)]
     assert parts == [str(fact) for fact in question.facts]
 
 
+def facts_of(text: str) -> str:
+    """The facts of a user turn, without its question."""
+    return "".join(re.findall(r"[^.?]*\.", text))
+
+
 def test_training_never_sees_held_out_facts():
     rng = Random(1)
-    for mixture in (ONE_LINK, TWO_LINKS, ALL):
+    for mixture in (ONE_LINK, WITH_LOOKUPS, WITH_AMOUNTS, TWO_LINKS, ALL, QUESTIONS):
         for _ in range(300):
-            text = draw_example(rng, mixture).turns[0].user.split(" Who leads")[0]
-            words = text.replace(".", "").split()
-            facts = [world.Fact(words[i], words[i + 2]) for i in range(0, len(words), 3)]
-            assert world.facts_text(facts) == text
-            assert not world.is_held_out(facts)
-    assert world.is_held_out(world.draw_two_chains(rng).facts)
+            assert not chats.is_held_out(facts_of(draw_example(rng, mixture).turns[0].user))
+    for family in FAMILIES:
+        assert chats.is_held_out(facts_of(draw(family, rng).turns[0].user))
+
+
+def solve(text: str) -> str:
+    """Answer a user turn of any family from its text alone."""
+    *facts, question = re.findall(r"[^.?]+[.?]", text)
+    said = [fact.strip(" .").split() for fact in facts]
+    asked = question.strip(" ?").split()
+    if "leads" in asked:
+        return independent_leader(text)[0]
+    if "Where" in asked:  # The key is in the hall
+        return {one[1]: one[5] for one in said}[asked[-1]]
+    if "owns" in asked:  # The key belongs to Ben
+        return {one[1]: one[4] for one in said}[asked[-1]]
+    # Ben has 7 coins
+    assert {one[3] for one in said} == {asked[-1]}
+    return max(said, key=lambda one: int(one[2]))[0]
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_every_family_is_answered_right(family):
+    rng = Random(family)
+    for _ in range(200):
+        (turn,) = draw(family, rng).turns
+        assert solve(turn.user) == turn.answer
+
+
+def test_training_chats_are_answered_right():
+    rng = Random(4)
+    for _ in range(500):
+        example = draw_example(rng, QUESTIONS)
+        facts = facts_of(example.turns[0].user)
+        for number, turn in enumerate(example.turns):
+            assert solve(f"{facts} {turn.user}" if number else turn.user) == turn.answer
+
+
+def test_an_unknown_family():
+    with pytest.raises(ValueError, match="no family 'chain'; there are chains, places"):
+        draw("chain", Random(0))
+
+
+def test_there_are_words_to_read():
+    known = {word for text in world_text() for word in re.findall(r"\w+", text)}
+    assert len(known) >= 200
+
+
+@given(SEEDS)
+def test_none_ahead(seed):
+    assert chains.draw_none_ahead(Random(seed)).forward_links == 0
 
 
 def test_lengths_fit_the_names():
     rng = Random(2)
     seen = set()
     for _ in range(2000):
-        lengths = world.draw_lengths(rng, 4)
-        assert sum(lengths) + len(lengths) <= len(world.NAMES)
+        lengths = chains.draw_lengths(rng, 4)
+        assert sum(lengths) + len(lengths) <= chains.MOST_NAMES
         assert sum(lengths) >= 2
         seen.update(lengths)
     assert seen == {1, 2, 3, 4}
@@ -106,12 +158,12 @@ def test_lengths_fit_the_names():
 
 def test_a_name_that_follows_nobody_is_an_error():
     with pytest.raises(ValueError, match="Ben follows nobody"):
-        world.leader([world.Fact("Anna", "Ben")], "Ben")
+        chains.leader([chains.Fact("Anna", "Ben")], "Ben")
 
 
 def test_the_world_follows_from_its_seed():
-    assert world.draw_two_chains(Random(3)) == world.draw_two_chains(Random(3))
-    assert world.draw_two_chains(Random(3)) != world.draw_two_chains(Random(4))
+    assert chains.draw_two_chains(Random(3)) == chains.draw_two_chains(Random(3))
+    assert chains.draw_two_chains(Random(3)) != chains.draw_two_chains(Random(4))
 
 
 # The tokenizer
@@ -130,8 +182,8 @@ def test_the_shipped_tokenizer_is_the_script_s(tokenizer):
 
 def test_every_word_is_one_token_with_its_space(tokenizer):
     for sentence in world_text():
-        words = sentence.rstrip(".?").split(" ")[1:]
-        expected = [f"Ġ{word}" for word in words] + [sentence[-1]]
+        parts = sentence.rstrip(".?").split(" ")[1:]
+        expected = [f"Ġ{part}" for part in parts] + [sentence[-1]]
         assert tokenizer.tokenize(sentence) == expected
 
 
@@ -178,10 +230,10 @@ def test_training_renders_as_the_template_does(tokenizer, last_answer):
 
 
 def test_segments_and_masks_of_a_batch(tokenizer):
-    facts = [world.Fact("Anna", "Ben"), world.Fact("Ben", "Carl")]
-    short = world.Example("Answer with one word.", (world.Turn("Who leads Anna?", "Ben"),))
-    first = world.Turn(world.Question(tuple(facts), "Anna").user, "Carl")
-    long = world.Example("Answer with one word.", (first, world.Turn("Who leads Ben?", "Carl")))
+    facts = [chains.Fact("Anna", "Ben"), chains.Fact("Ben", "Carl")]
+    short = Example("Answer with one word.", (Turn("Who leads Anna?", "Ben"),))
+    first = Turn(chains.Question(tuple(facts), "Anna").user, "Carl")
+    long = Example("Answer with one word.", (first, Turn("Who leads Ben?", "Carl")))
     batch = encode(tokenizer, [short, long])
     expected = [-1] + [0] * 7 + [1] * 14 + [-1] * 3 + [3] * 6 + [-1] * 3
     assert batch.blocks[1].tolist() == expected
@@ -199,12 +251,31 @@ def test_segments_and_masks_of_a_batch(tokenizer):
                 for key in range(length):
                     block = batch.blocks[row]
                     same = kind == "segment" and block[query] == block[key] != -1
-                    allowed = (key <= query or same) and batch.is_token[row, key]
+                    seen = (key <= query or same) and batch.is_token[row, key]
+                    allowed = seen or query == key  # padding sees itself, nobody else does
                     assert mask[row, 0, query, key] == bool(allowed)
 
 
+def test_a_batch_is_what_the_encoder_makes_of_the_chats(tokenizer):
+    rng = Random(7)
+    examples = [draw_example(rng, QUESTIONS) for _ in range(20)]
+    batch = encode(tokenizer, examples)
+    encoder = Encoder(tokenizer)
+    for row, example in enumerate(examples):
+        one = encoder({"messages": example.record})
+        length = len(one.token_ids)
+        assert tuple(batch.ids[row, :length].tolist()) == one.token_ids
+        assert batch.is_token[row].sum() == length
+        assert batch.scored[row, :length].tolist() == one.scored.tolist()
+        # Block ids may be numbered in another way; what they put together is the same.
+        blocks = batch.blocks[row, :length].numpy()
+        assert ((blocks == -1) == (one.block_ids == -1)).all()
+        same = blocks[:, None] == blocks[None]
+        assert (same == (one.block_ids[:, None] == one.block_ids[None])).all()
+
+
 def test_a_split_cuts_between_two_facts(tokenizer):
-    question = world.draw_two_chains(Random(6))
+    question = chains.draw_two_chains(Random(6))
     batch = encode(tokenizer, [question.example])
     for facts in range(1, FACTS):
         split = batch.split(tokenizer, facts)
@@ -216,8 +287,8 @@ def test_a_split_cuts_between_two_facts(tokenizer):
 
 
 def test_the_first_name_of_a_repeated_fact_is_not_scored(tokenizer):
-    facts = [world.Fact("Anna", "Ben"), world.Fact("Carl", "Dora")]
-    batch = encode(tokenizer, [world.draw_reorder(Random(0), facts)])
+    facts = [chains.Fact("Anna", "Ben"), chains.Fact("Carl", "Dora")]
+    batch = encode(tokenizer, [chains.draw_reorder(Random(0), facts)])
     scored = tokenizer.decode(batch.ids[0, batch.scored[0]])
     assert scored in (
         " follows Ben. follows Dora.<|end|>",

@@ -78,13 +78,14 @@ def add_options(parser: argparse.ArgumentParser, default: str) -> None:
     group.add_argument(
         "--model",
         metavar="NAME",
-        help=f"an embedded model (tiny-llama), a folder, or a name on the hub (default: {default})",
+        help="an embedded model (tiny-llama, tiny-qwen), a folder, or a name on the hub "
+        f"(default: {default})",
     )
     group.add_argument(
         "--adapter",
         metavar="NAME",
-        help="a LoRA adapter's folder or name on the hub; of tiny-llama 'segment' (the default), "
-        f"'causal' or '{NO_ADAPTER}'",
+        help="a LoRA adapter's folder or name on the hub; of an embedded model a folder, 'segment' "
+        f"(the default), 'causal' or '{NO_ADAPTER}'",
     )
     group.add_argument("--dtype", choices=_DTYPES, help="of the weights")
     group.add_argument(

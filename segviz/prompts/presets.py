@@ -9,6 +9,8 @@ from itertools import accumulate, dropwhile, pairwise
 from operator import or_
 
 from segviz.labels import is_special
+from segviz.prompts.names import checked_name
+from segviz.prompts.prompt import Prompt
 from segviz.prompts.tokens import BOS_NAME
 from segviz.segments import Segment, Segmentation
 
@@ -60,6 +62,26 @@ def presets(tokens: Sequence[str], template: Segmentation) -> dict[str, Segmenta
         **{name: _cut(tokens, template, name) for name in _ENDS},
     }
     return {name: one for name, one in found.items() if name == "segment" or one != template}
+
+
+def under_preset(prompt: Prompt, name: str) -> Prompt:
+    """A prompt as a preset cuts it; as it is where the preset cannot differ from its segments.
+
+    >>> prompt = Prompt((5, 9), ("Hi", "!"), "Hi!", Segmentation([Segment(0, 2, "text")]))
+    >>> under_preset(prompt, "causal").segmentation.segments[0].attention
+    'causal'
+
+    Args:
+        prompt: with the segments of its template.
+        name: one of :data:`PRESETS`.
+
+    Raises:
+        ValueError: an unknown preset.
+    """
+    if checked_name(name, PRESETS, "preset") == "segment":
+        return prompt
+    found = presets(prompt.tokens, prompt.segmentation)
+    return prompt.with_segmentation(found.get(name, prompt.segmentation))
 
 
 def _one_block(template: Segmentation) -> Segmentation:

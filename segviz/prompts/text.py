@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from segviz.prompts.prompt import Prompt
-from segviz.prompts.tokens import Turn, prompt_from, tokenized
+from segviz.prompts.tokens import Tokens, Turn, prompt_from, tokenized
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
@@ -46,8 +46,29 @@ def text_prompt(
         ValueError: a text without a token, or an empty delimiter.
     """
     if not isinstance(text, str):
-        raise TypeError(f"text is a string, not {text!r}; for a list of messages use model.chat")
+        raise TypeError(
+            f"text is a string, not {text!r}; a list of messages goes to model.chat, and a mapping "
+            "with an instruction needs a scheme"
+        )
     cuts = _cuts(text, split)
+    tokens, bos = tokens_and_bos(tokenizer, text)
+    prompt = prompt_from(tokens, [Turn(cut, SEGMENT_NAME) for cut in (0, *cuts)], bos=bos)
+    return replace(prompt, kind="text", split=split)
+
+
+def tokens_and_bos(tokenizer: PreTrainedTokenizerBase, text: str) -> tuple[Tokens, int]:
+    """The tokens of a text with the usual special ones, and how many in front are no content.
+
+    >>> from tokenizers import Tokenizer, models
+    >>> from transformers import PreTrainedTokenizerFast
+    >>> letters = {letter: number for number, letter in enumerate("Hi")}
+    >>> tokenizer = PreTrainedTokenizerFast(tokenizer_object=Tokenizer(models.BPE(letters, [])))
+    >>> tokens_and_bos(tokenizer, "Hi")[1]
+    0
+
+    Raises:
+        ValueError: a text without a token.
+    """
     tokens = tokenized(tokenizer, text, add_special_tokens=True)
     bos_id = tokenizer.bos_token_id
     if bos_id is not None and tokens.ids[:2] == (bos_id, bos_id):
@@ -58,8 +79,7 @@ def text_prompt(
     bos = added.index(False)
     if bos == 0 and len(tokens.ids) > 1 and tokens.ids[0] == bos_id:
         bos = 1  # the text itself begins with the BOS token
-    prompt = prompt_from(tokens, [Turn(cut, SEGMENT_NAME) for cut in (0, *cuts)], bos=bos)
-    return replace(prompt, kind="text", split=split)
+    return tokens, bos
 
 
 def _cuts(text: str, split: str | re.Pattern[str] | None) -> list[int]:

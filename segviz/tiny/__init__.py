@@ -1,4 +1,4 @@
-"""The embedded tiny Llama: weights, the world they know, and the script that made them.
+"""The embedded tiny models: weights, the world they know, and the script that made them.
 
 >>> from segviz.tiny import folder
 >>> folder("tiny-llama", "segment").name
@@ -13,7 +13,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-NAMES = ("tiny-llama",)
+NAMES = ("tiny-llama", "tiny-qwen")
 ADAPTERS = ("segment", "causal", None)
 _WEIGHTS = Path(__file__).parent / "weights"
 

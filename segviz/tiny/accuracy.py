@@ -12,18 +12,21 @@ from random import Random
 from typing import TYPE_CHECKING
 
 import torch
-from transformers import AutoTokenizer, LlamaForCausalLM
+from transformers import AutoModelForCausalLM
 
-from segviz.tiny import folder, world
+from segviz.tiny import NAMES, folder
 from segviz.tiny.batches import encode
+from segviz.tiny.tokenizer import saved_tokenizer
+from segviz.tiny.world import FAMILIES, chains, draw
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from pathlib import Path
 
-    from transformers import PreTrainedTokenizerFast
+    from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
-    from segviz.tiny.world import Question
+    from segviz.tiny.world import Example
+    from segviz.tiny.world.chains import Question
 
 # Each model with the mask it is run under.
 RUNS = (
@@ -40,14 +43,14 @@ FACTS = 6  # in a prompt of two chains of three links
 
 @torch.inference_mode()
 def right_answers(
-    model: LlamaForCausalLM,
-    tokenizer: PreTrainedTokenizerFast,
-    questions: Sequence[Question],
+    model: PreTrainedModel,
+    tokenizer: PreTrainedTokenizerBase,
+    examples: Sequence[Example],
     mask: str,
     split: int | None = None,
     batch_size: int = 250,
 ) -> torch.Tensor:
-    """Whether each question is answered right, bool `[question]`.
+    """Whether each chat's answers are right, bool `[example]`.
 
     With `split`, the user segment is cut in two behind so many facts. Feeding the right answer and
     comparing each most likely token with it is the same as decoding greedily and comparing the
@@ -55,9 +58,8 @@ def right_answers(
     """
     model.eval()
     right = []
-    for start in range(0, len(questions), batch_size):
-        chats = [question.example for question in questions[start : start + batch_size]]
-        batch = encode(tokenizer, chats)
+    for start in range(0, len(examples), batch_size):
+        batch = encode(tokenizer, examples[start : start + batch_size])
         if split is not None:
             batch = batch.split(tokenizer, split)
         logits = model(input_ids=batch.ids, attention_mask=batch.mask(mask), use_cache=False).logits
@@ -70,25 +72,32 @@ def right_answers(
 class Shipped:
     """The three checkpoints and their tokenizer."""
 
-    tokenizer: PreTrainedTokenizerFast
-    models: Mapping[str, LlamaForCausalLM]
+    tokenizer: PreTrainedTokenizerBase
+    models: Mapping[str, PreTrainedModel]
 
     @classmethod
-    def load(cls, weights: Path | None = None) -> Shipped:
+    def load(cls, weights: Path | None = None, *, name: str = NAMES[0]) -> Shipped:
         """The shipped weights, or those in a folder that the training script wrote."""
-        root = folder("tiny-llama", None).parent if weights is None else weights
+        root = folder(name, None).parent if weights is None else weights
         models = {
-            name: LlamaForCausalLM.from_pretrained(root / name, dtype=torch.float32).eval()
+            name: AutoModelForCausalLM.from_pretrained(root / name, dtype=torch.float32).eval()
             for name in ("base", "causal", "segment")
         }
-        return cls(AutoTokenizer.from_pretrained(root / "base"), models)
+        return cls(saved_tokenizer(root / "base"), models)
 
     def right(
         self, run: tuple[str, str], questions: Sequence[Question], split: int | None = None
     ) -> torch.Tensor:
         """`right_answers` of one run, given as model and mask."""
         name, mask = run
-        return right_answers(self.models[name], self.tokenizer, questions, mask, split)
+        chats = [question.example for question in questions]
+        return right_answers(self.models[name], self.tokenizer, chats, mask, split)
+
+    def family(self, run: tuple[str, str], examples: Sequence[Example]) -> float:
+        """The share of right answers to one family."""
+        name, mask = run
+        right = right_answers(self.models[name], self.tokenizer, examples, mask)
+        return right.float().mean().item()
 
     def accuracy(self, run: tuple[str, str], questions: Sequence[Question]) -> float:
         """The share of right answers."""
@@ -111,6 +120,7 @@ class Accuracies:
     flipped_by_split: float
     by_links: dict[str, list[float]]  # by run; 1 to 4 links
     by_forward_links: dict[str, list[float]]  # by run; 0 to 2 forward links of 3
+    by_family: dict[str, dict[str, float]]  # by run and family, chains left out
 
     def missed_bars(self) -> list[str]:
         """What these numbers fall short of, as sentences; empty for weights fit to be shipped."""
@@ -132,6 +142,9 @@ class Accuracies:
         lines += [row(run, shares) for run, shares in self.by_links.items()]
         lines += ["", "| model / mask | 0 forward | 1 forward | 2 forward |", "| --- " * 4 + "|"]
         lines += [row(run, shares) for run, shares in self.by_forward_links.items()]
+        families = list(next(iter(self.by_family.values())))
+        lines += ["", f"| model / mask | {' | '.join(families)} |", "| --- " * 4 + "|"]
+        lines += [row(run, [*shares.values()]) for run, shares in self.by_family.items()]
         return "\n".join([*lines, "", f"n = {self.prompts} for each number."])
 
 
@@ -143,15 +156,21 @@ def row(run: str, shares: Sequence[float]) -> str:
 def measure(shipped: Shipped, prompts: int, seed: int = 0) -> Accuracies:
     """Measure everything on fresh prompts."""
     rng = Random(f"accuracy/{seed}")  # noqa: S311 - reproducible data, no secret
-    two_chains = [world.draw_two_chains(rng) for _ in range(prompts)]
+    two_chains = [chains.draw_two_chains(rng) for _ in range(prompts)]
     by_links = [
-        [world.draw_question(rng, links) for _ in range(prompts)]
-        for links in range(1, world.LONGEST_CHAIN + 1)
+        [chains.draw_question(rng, links) for _ in range(prompts)]
+        for links in range(1, chains.LONGEST_CHAIN + 1)
     ]
     by_forward: list[list[Question]] = [[], [], []]
     while min(map(len, by_forward)) < prompts:
-        question = world.draw_two_chains(rng, least_forward=0)
+        question = chains.draw_two_chains(rng, least_forward=0)
         by_forward[question.forward_links].append(question)
+
+    families = {
+        family: [draw(family, rng) for _ in range(prompts)]
+        for family in FAMILIES
+        if family != "chains"
+    }
 
     def table(groups: Sequence[Sequence[Question]]) -> dict[str, list[float]]:
         return {
@@ -164,16 +183,21 @@ def measure(shipped: Shipped, prompts: int, seed: int = 0) -> Accuracies:
         flipped_by_split=shipped.flipped_by_split(two_chains),
         by_links=table(by_links),
         by_forward_links=table([group[:prompts] for group in by_forward]),
+        by_family={
+            "/".join(run): {name: shipped.family(run, them) for name, them in families.items()}
+            for run in RUNS
+        },
     )
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Print the tables."""
     parser = argparse.ArgumentParser(prog="python -m segviz.tiny.accuracy", description=__doc__)
+    parser.add_argument("--model", choices=NAMES, default=NAMES[0])
     parser.add_argument("--prompts", type=int, default=1000, help="prompts for each number")
     parser.add_argument("--seed", type=int, default=0, help="seed of the prompts")
     options = parser.parse_args(arguments)
-    print(measure(Shipped.load(), options.prompts, options.seed).tables())  # noqa: T201
+    print(measure(Shipped.load(name=options.model), options.prompts, options.seed).tables())  # noqa: T201
 
 
 if __name__ == "__main__":

@@ -17,32 +17,36 @@ from typing import TYPE_CHECKING
 
 import torch
 from torch.nn.functional import cross_entropy
-from transformers import LlamaConfig, LlamaForCausalLM
+from transformers import AutoModelForCausalLM, LlamaConfig, Qwen2Config
 
-from segviz.tiny import world
 from segviz.tiny.accuracy import right_answers
 from segviz.tiny.batches import draw_batches
 from segviz.tiny.hints import hint_loss
 from segviz.tiny.tokenizer import BOS, END, MAX_LENGTH, PAD, token_ids
+from segviz.tiny.world import chains, draw
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from transformers import PreTrainedTokenizerFast
+    from transformers import PreTrainedModel, PreTrainedTokenizerFast
 
     from segviz.tiny.batches import Batch
-    from segviz.tiny.recipe import Recipe, Shape, Stage
+    from segviz.tiny.recipe import Gate, Recipe, Stage
 
 
 class PlateauError(RuntimeError):
     """A stage of the curriculum did not reach its accuracy."""
 
 
-def new_model(shape: Shape, tokenizer: PreTrainedTokenizerFast, seed: int) -> LlamaForCausalLM:
-    """An untrained Llama."""
+CONFIGS = {"llama": LlamaConfig, "qwen2": Qwen2Config}
+
+
+def new_model(recipe: Recipe, tokenizer: PreTrainedTokenizerFast, seed: int) -> PreTrainedModel:
+    """An untrained model."""
     torch.manual_seed(seed)
+    shape = recipe.shape
     bos, end, pad = token_ids(tokenizer, BOS, END, PAD)
-    config = LlamaConfig(
+    config = CONFIGS[recipe.architecture](
         vocab_size=len(tokenizer),
         hidden_size=shape.hidden,
         intermediate_size=shape.feed_forward,
@@ -58,11 +62,11 @@ def new_model(shape: Shape, tokenizer: PreTrainedTokenizerFast, seed: int) -> Ll
         eos_token_id=end,
         pad_token_id=pad,
     )
-    return LlamaForCausalLM(config)
+    return AutoModelForCausalLM.from_config(config)
 
 
 def answer_loss(
-    model: LlamaForCausalLM,
+    model: PreTrainedModel,
     tokenizer: PreTrainedTokenizerFast,
     batch: Batch,
     mask: str,
@@ -95,7 +99,7 @@ class BaseTrainer:
         log: Callable[[str], None] = print,
     ) -> None:
         self.recipe, self.tokenizer, self.seed, self.log = recipe, tokenizer, seed, log
-        self.model = new_model(recipe.shape, tokenizer, seed)
+        self.model = new_model(recipe, tokenizer, seed)
         self.steps = 0
         matrices = [p for p in self.model.model.layers.parameters() if p.ndim > 1]
         known = set(map(id, matrices))
@@ -105,7 +109,7 @@ class BaseTrainer:
             (torch.optim.AdamW(others, weight_decay=0.0), recipe.adam_rate),
         ]
 
-    def train(self) -> LlamaForCausalLM:
+    def train(self) -> PreTrainedModel:
         """Go through the stages, then let the learning rate fall."""
         for stage in self.recipe.stages:
             self.pass_stage(stage)
@@ -114,22 +118,23 @@ class BaseTrainer:
 
     def pass_stage(self, stage: Stage) -> None:
         """Train until the stage's accuracy is reached."""
-        batches = self._batches(stage)
-        accuracy = 0.0
+        batches, accuracies = self._batches(stage), {}
         for step in range(1, stage.most_steps + 1):
             loss = self._step(next(batches), stage.hint, self.steps / self.recipe.warmup_steps)
             if step % self.recipe.gate_every:
                 continue
-            accuracy = gate_accuracy(self.model, self.tokenizer, stage, self.recipe.gate_questions)
-            self.log(f"base, {stage.name}: step {self.steps}, loss {loss:.3f}, gate {accuracy:.3f}")
-            if accuracy >= stage.accuracy:
+            accuracies = {gate: self._gate_accuracy(stage, gate) for gate in stage.gates}
+            reached = ", ".join(f"{gate} {share:.3f}" for gate, share in accuracies.items())
+            self.log(f"base, {stage.name}: step {self.steps}, loss {loss:.3f}, {reached}")
+            if all(share >= gate.accuracy for gate, share in accuracies.items()):
                 return
-        message = (
-            f"The stage “{stage.name}” reached {accuracy:.3f} on questions of {stage.links} links "
-            f"after {stage.most_steps} steps; it needs {stage.accuracy}. Try another seed than "
-            f"{self.seed}."
+        missed = "; ".join(
+            f"{gate}: {share:.3f}, needed {gate.accuracy}" for gate, share in accuracies.items()
         )
-        raise PlateauError(message)
+        raise PlateauError(
+            f"The stage “{stage.name}” was not passed after {stage.most_steps} steps ({missed}). "
+            f"Try another seed than {self.seed}."
+        )
 
     def settle(self) -> None:
         """Train on the last stage's mixture while the learning rate falls to zero."""
@@ -156,12 +161,15 @@ class BaseTrainer:
             optimizer.zero_grad(set_to_none=True)
         return loss.item()
 
-
-def gate_accuracy(
-    model: LlamaForCausalLM, tokenizer: PreTrainedTokenizerFast, stage: Stage, count: int
-) -> float:
-    """Share of right answers to held-out questions, in texts like those of the stage."""
-    rng = Random(f"gate/{stage.name}")  # noqa: S311 - reproducible data, no secret
-    longest = stage.mixture.longest
-    questions = [world.draw_question(rng, stage.links, longest) for _ in range(count)]
-    return right_answers(model, tokenizer, questions, "causal").float().mean().item()
+    def _gate_accuracy(self, stage: Stage, gate: Gate) -> float:
+        """Share of right answers to held-out questions; of chains, in texts like the stage's."""
+        rng = Random(f"gate/{stage.name}/{gate}")  # noqa: S311 - reproducible data, no secret
+        longest = stage.mixture.longest
+        questions = [
+            chains.draw_question(rng, gate.links, longest).example
+            if gate.links
+            else draw(gate.family, rng)
+            for _ in range(self.recipe.gate_questions)
+        ]
+        right = right_answers(self.model, self.tokenizer, questions, "causal")
+        return right.float().mean().item()

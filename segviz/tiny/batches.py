@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import torch
 
-from segviz.tiny import world
+from segviz.data import dense_mask
 from segviz.tiny.tokenizer import (
     ASSISTANT,
     FOLLOWS,
@@ -23,15 +23,18 @@ from segviz.tiny.tokenizer import (
     render,
     token_ids,
 )
+from segviz.tiny.world import amounts, chains
+from segviz.tiny.world.lookups import OWNERS, PLACES
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from transformers import PreTrainedTokenizerFast
+    from transformers import PreTrainedTokenizerBase
 
     from segviz.tiny.recipe import Mixture
+    from segviz.tiny.world import Example
 
-IGNORED = -100  # the label that torch's cross entropy leaves out
+OTHERS = {"places": PLACES.draw_chat, "owners": OWNERS.draw_chat, "amounts": amounts.draw_chat}
 
 
 @dataclass(frozen=True)
@@ -44,16 +47,11 @@ class Batch:
     answers: torch.Tensor  # whether a token belongs to an answer, its <|end|> included
     scored: torch.Tensor  # the tokens of answers that the chat determines
 
-    @property
-    def labels(self) -> torch.Tensor:
-        """The ids of the scored tokens; everything else is ignored."""
-        return self.ids.masked_fill(~self.scored, IGNORED)
-
     def mask(self, kind: str) -> torch.Tensor:
         """The dense mask, bool `[batch, 1, query, key]`: `kind` is "causal" or "segment"."""
-        return dense_mask(self.blocks if kind == "segment" else None, self.is_token)
+        return dense_mask(self.is_token, self.blocks if kind == "segment" else None)
 
-    def split(self, tokenizer: PreTrainedTokenizerFast, facts: int) -> Batch:
+    def split(self, tokenizer: PreTrainedTokenizerBase, facts: int) -> Batch:
         """The same chats with the first user segment cut in two behind so many facts."""
         in_user = self.blocks == 1
         (stop,) = token_ids(tokenizer, FULL_STOP)
@@ -63,22 +61,9 @@ class Batch:
         return replace(self, blocks=self.blocks.masked_fill(second, int(self.blocks.max()) + 1))
 
 
-def dense_mask(blocks: torch.Tensor | None, is_token: torch.Tensor) -> torch.Tensor:
-    """Which keys each query may attend to, bool `[batch, 1, query, key]`; padding is no key.
-
-    Chats are padded on the right, so that a padding query has a key to look at.
-    """
-    length = is_token.shape[1]
-    mask = torch.ones(length, length, dtype=torch.bool).tril().expand(len(is_token), -1, -1)
-    if blocks is not None:
-        same = blocks[:, :, None] == blocks[:, None, :]
-        mask = mask | (same & (blocks != -1)[:, None, :])
-    return (mask & is_token[:, None, :])[:, None]
-
-
 def encode(
-    tokenizer: PreTrainedTokenizerFast,
-    examples: Sequence[world.Example],
+    tokenizer: PreTrainedTokenizerBase,
+    examples: Sequence[Example],
     *,
     last_answer: bool = True,
 ) -> Batch:
@@ -104,23 +89,24 @@ def encode(
     return Batch(ids, is_token, blocks, answers, answers & ~begins_fact)
 
 
-def draw_example(rng: Random, mixture: Mixture) -> world.Example:
+def draw_example(rng: Random, mixture: Mixture) -> Example:
     """One training example; never one with held-out facts."""
-    weights = (mixture.chains, mixture.two_chains, mixture.repeat, mixture.reorder)
-    (kind,) = rng.choices(("chains", "two chains", "repeat", "reorder"), weights)
+    (kind,) = rng.choices([*mixture.weights], [*mixture.weights.values()])
+    if kind in OTHERS:
+        return OTHERS[kind](rng, mixture.most_questions)
     lengths = [mixture.longest] * 2
     if kind != "two chains":
-        lengths = world.draw_lengths(rng, mixture.longest, mixture.most_facts)
-    facts = world.draw_facts(rng, lengths)
+        lengths = chains.draw_lengths(rng, mixture.longest, mixture.most_facts)
+    facts = chains.draw_facts(rng, lengths)
     if kind == "repeat":
-        return world.draw_repeat(rng, facts)
+        return chains.draw_repeat(rng, facts)
     if kind == "reorder":
-        return world.draw_reorder(rng, facts)
-    return world.draw_questions(rng, facts, mixture.most_questions)
+        return chains.draw_reorder(rng, facts)
+    return chains.draw_questions(rng, facts, mixture.most_questions)
 
 
 def draw_batches(
-    tokenizer: PreTrainedTokenizerFast, mixture: Mixture, size: int, seed: str
+    tokenizer: PreTrainedTokenizerBase, mixture: Mixture, size: int, seed: str
 ) -> Iterator[Batch]:
     """Training batches without end; the same ones for the same seed."""
     rng = Random(seed)  # noqa: S311 - reproducible data, no secret

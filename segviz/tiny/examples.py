@@ -15,28 +15,38 @@ from __future__ import annotations
 from segviz.tiny.world import QUESTION_SYSTEM
 
 FLIPPING = ("chain", "chain-2", "chain-3")
-EASY = ("chain-short", "one-link")
+EASY = ("chain-short", "one-link", "place", "owner", "amount")
 
 _USERS = {
-    # Leader: Lena. Wrong after any split but the one before the last fact.
+    # Leader: Lena. Wrong after a split behind the second or the third fact.
     "chain": (
-        "Kurt follows Fay. Ivan follows Kurt. Jane follows Carl. "
-        "Gus follows Anna. Fay follows Lena. Carl follows Gus. Who leads Ivan?"
+        "Rosa follows Jane. Kurt follows Fay. Jane follows Emil. "
+        "Fay follows Lena. Emil follows Ben. Ivan follows Kurt. Who leads Ivan?"
     ),
-    # Leader: Anna.
+    # Leader: Anna. Wrong after a split behind the third or the fourth fact.
     "chain-2": (
-        "Hana follows Dora. Carl follows Emil. Emil follows Gus. "
-        "Dora follows Ben. Gus follows Anna. Jane follows Hana. Who leads Carl?"
+        "Carl follows Emil. Jane follows Hana. Emil follows Gus. "
+        "Dora follows Ben. Gus follows Anna. Hana follows Dora. Who leads Carl?"
     ),
-    # Leader: Carl. Wrong after a split behind the third or the fourth fact.
+    # Leader: Carl. Wrong after a split behind the second, the third or the fourth fact.
     "chain-3": (
-        "Anna follows Emil. Jane follows Fay. Emil follows Ben. "
-        "Hana follows Lena. Ben follows Carl. Fay follows Hana. Who leads Anna?"
+        "Paul follows Fay. Emil follows Ben. Jane follows Olga. "
+        "Anna follows Emil. Ben follows Carl. Olga follows Paul. Who leads Anna?"
     ),
     # Leader: Carl.
     "chain-short": "Ben follows Carl. Dora follows Emil. Anna follows Ben. Who leads Anna?",
     # Leader: Emil.
     "one-link": "Anna follows Ben. Dora follows Emil. Who leads Dora?",
+    # The kitchen, Ben and Tara.
+    "place": (
+        "The lamp is in the kitchen. The kite is in the garden. The map is in the library. "
+        "Where is the lamp?"
+    ),
+    "owner": (
+        "The compass belongs to Ben. The guitar belongs to Mira. The lantern belongs to Ben. "
+        "Who owns the lantern?"
+    ),
+    "amount": "Sven has 6 apples. Tara has 17 apples. Jane has 9 apples. Who has the most apples?",
 }
 
 examples: dict[str, list[dict[str, str]]] = {

@@ -9,27 +9,40 @@ the early stages of the base only, never in the tuning that compares the masks.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch.nn.functional import cross_entropy
 
-from segviz.tiny.tokenizer import ASSISTANT, FOLLOWS, QUESTION_MARK, token_ids
+from segviz.tiny.tokenizer import (
+    ASSISTANT,
+    BELONGS,
+    FOLLOWS,
+    IN,
+    LEADS,
+    QUESTION_MARK,
+    THE,
+    token_ids,
+)
 
 if TYPE_CHECKING:
-    from transformers import LlamaForCausalLM, PreTrainedTokenizerFast
+    from transformers import PreTrainedTokenizerBase
 
     from segviz.tiny.batches import Batch
 
 # "… leads Anna?<|end|><|assistant|>": the name stands three tokens before the token that answers.
 NAME_BACK = 3
 
+# A word between a key and its value, and how far before and behind it they stand: "the key is in
+# the hall", "the key belongs to Ben", "Anna follows Ben".
+RELATIONS = ((IN, 2, 2), (BELONGS, 1, 2), (FOLLOWS, 1, 1))
+
 Positions = tuple[torch.Tensor, torch.Tensor]  # row and token position of each hint
 
 
 def hint_loss(
-    model: LlamaForCausalLM,
-    tokenizer: PreTrainedTokenizerFast,
+    model: Any,
+    tokenizer: PreTrainedTokenizerBase,
     batch: Batch,
     layers: tuple[torch.Tensor, ...],
 ) -> torch.Tensor:
@@ -39,22 +52,39 @@ def hint_loss(
     2. After layer 2, it knows whom that name follows.
     3. After layer 2, the leader in "Anna follows Ben" knows whom Ben follows, if that was said
        before.
+
+    The first two are also given where a thing is asked for; amounts have none.
     """
     ids = batch.ids
-    follows, assistant, question_mark = token_ids(tokenizer, FOLLOWS, ASSISTANT, QUESTION_MARK)
-    row, verb = ((ids == follows) & ~batch.answers).nonzero(as_tuple=True)
-    follower, leader = ids[row, verb - 1], ids[row, verb + 1]
-    # Per chat and follower: the leader, and where that was said.
-    leader_of = torch.full((len(ids), len(tokenizer)), -1)
-    leader_of[row, follower] = leader
-    said_at = torch.full_like(leader_of, ids.shape[1])
-    said_at[row, follower] = verb
+    assistant, question_mark = token_ids(tokenizer, ASSISTANT, QUESTION_MARK)
 
-    answers_question = (ids == assistant) & (ids.roll(NAME_BACK - 1, dims=1) == question_mark)
-    asked_row, asked = answers_question.nonzero(as_tuple=True)
-    name = ids[asked_row, asked - NAME_BACK]
+    def facts(relation: str) -> Positions:
+        """Where the word between keys and values stands."""
+        (verb_id,) = token_ids(tokenizer, relation)
+        row, verb = ((ids == verb_id) & ~batch.answers).nonzero(as_tuple=True)
+        return row, verb
+
+    # Per chat and key (a follower, a thing): the value (a leader, a place), and where it was said.
+    value_of = torch.full((len(ids), len(tokenizer)), -1)
+    said_at = torch.full_like(value_of, ids.shape[1])
+    for relation, before, behind in RELATIONS:
+        row, verb = facts(relation)
+        key = ids[row, verb - before]
+        value_of[row, key] = ids[row, verb + behind]
+        said_at[row, key] = verb
+
+    row, verb = facts(FOLLOWS)
+    leader = ids[row, verb + 1]
     said_before = said_at[row, leader] < verb
-    fact_row, fact, middle = row[said_before], verb[said_before] + 1, leader[said_before]
+    fact, middle = (row[said_before], verb[said_before] + 1), leader[said_before]
+
+    behind_question = (ids == assistant) & (ids.roll(NAME_BACK - 1, dims=1) == question_mark)
+    asks = torch.isin(ids, torch.tensor(token_ids(tokenizer, LEADS, THE)))
+    asked = (behind_question & asks.roll(NAME_BACK + 1, dims=1)).nonzero(as_tuple=True)
+    # "Who has the most" asks for no key.
+    known = value_of[asked[0], ids[asked[0], asked[1] - NAME_BACK]] >= 0
+    asked = asked[0][known], asked[1][known]
+    name = ids[asked[0], asked[1] - NAME_BACK]
 
     def loss(layer: int, positions: Positions, targets: torch.Tensor) -> torch.Tensor:
         hidden = layers[layer][positions]
@@ -63,7 +93,7 @@ def hint_loss(
         return cross_entropy(logits, targets, reduction="sum") / max(1, len(targets))
 
     return (
-        loss(0, (asked_row, asked), name)
-        + loss(1, (asked_row, asked), leader_of[asked_row, name])
-        + loss(1, (fact_row, fact), leader_of[fact_row, middle])
+        loss(0, asked, name)
+        + loss(1, asked, value_of[asked[0], name])
+        + loss(1, fact, value_of[fact[0], middle])
     )

@@ -1,4 +1,4 @@
-"""The tokenizer of the embedded model: byte-level BPE on the world's own text.
+"""The tokenizer of the embedded models: byte-level BPE on the world's own text.
 
 >>> from segviz.tiny.tokenizer import build_tokenizer
 >>> build_tokenizer().tokenize(" Anna follows Ben.")
@@ -16,23 +16,23 @@ from typing import TYPE_CHECKING
 from tokenizers import AddedToken, Tokenizer, decoders, models, pre_tokenizers, processors, trainers
 from transformers import PreTrainedTokenizerFast
 
-from segviz.tiny.world import (
-    NAMES,
-    QUESTION_SYSTEM,
-    REORDER_SYSTEM,
-    REPEAT_SYSTEM,
-    Fact,
-    question_text,
-)
+from segviz.tiny.world import QUESTION_SYSTEM, amounts, chains
+from segviz.tiny.world.lookups import OWNERS, PLACES
+from segviz.tiny.world.words import GOODS, NAMES, NUMBERS
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
+    from transformers import PreTrainedTokenizerBase
+
     from segviz.tiny.world import Example
 
 MAX_LENGTH = 512
 BOS, PAD, SYSTEM, USER, ASSISTANT, END = SPECIAL_TOKENS = (
     "<|bos|>", "<|pad|>", "<|system|>", "<|user|>", "<|assistant|>", "<|end|>",
 )  # fmt: skip
-FOLLOWS = "Ġfollows"  # byte-level BPE writes a space as Ġ
+# Byte-level BPE writes a space as Ġ.
+FOLLOWS, LEADS, IN, BELONGS, THE = "Ġfollows", "Ġleads", "Ġin", "Ġbelongs", "Ġthe"
 QUESTION_MARK = "?"
 FULL_STOP = "."
 
@@ -52,9 +52,15 @@ CHAT_TEMPLATE = """\
 
 def world_text() -> list[str]:
     """Every sentence of the world, each with the space that stands before it in a chat."""
-    sentences = [QUESTION_SYSTEM, REPEAT_SYSTEM, REORDER_SYSTEM]
-    sentences += [question_text(name) for name in NAMES]
-    sentences += [str(Fact(one, other)) for one in NAMES for other in NAMES if one != other]
+    sentences = [QUESTION_SYSTEM, chains.REPEAT_SYSTEM, chains.REORDER_SYSTEM]
+    sentences += [str(chains.Fact(one, other)) for one in NAMES for other in NAMES if one != other]
+    sentences += [chains.question_text(name) for name in NAMES]
+    for family in (PLACES, OWNERS):
+        pairs = [(key, value) for key in family.keys for value in family.values]
+        sentences += [family.fact.format(*pair) for pair in pairs]
+        sentences += [family.question.format(key) for key in family.keys]
+    sentences += [amounts.fact("Anna", number, goods) for number in NUMBERS for goods in GOODS]
+    sentences += [amounts.question(one, goods) for one in amounts.EXTREMES for goods in GOODS]
     return [f" {sentence}" for sentence in sentences]
 
 
@@ -64,7 +70,7 @@ def build_tokenizer() -> PreTrainedTokenizerFast:
     tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=True)
     tokenizer.decoder = decoders.ByteLevel()
     trainer = trainers.BpeTrainer(
-        vocab_size=1000,  # more than there is to merge: merging ends at whole words
+        vocab_size=4000,  # more than there is to merge: merging ends at whole words
         initial_alphabet=pre_tokenizers.ByteLevel.alphabet(),
         special_tokens=[AddedToken(token, special=True) for token in SPECIAL_TOKENS],
         show_progress=False,
@@ -89,7 +95,16 @@ def build_tokenizer() -> PreTrainedTokenizerFast:
     )
 
 
-def token_ids(tokenizer: PreTrainedTokenizerFast, *tokens: str) -> list[int]:
+def saved_tokenizer(folder: Path) -> PreTrainedTokenizerFast:
+    """The tokenizer of a checkpoint that the script wrote.
+
+    `AutoTokenizer` would give one of the Qwen2 architecture the rules of Qwen's own tokenizer,
+    which cut numbers to digits.
+    """
+    return PreTrainedTokenizerFast.from_pretrained(folder)
+
+
+def token_ids(tokenizer: PreTrainedTokenizerBase, *tokens: str) -> list[int]:
     """The ids of tokens, in their order."""
     vocabulary = tokenizer.get_vocab()
     return [vocabulary[token] for token in tokens]

@@ -1,4 +1,4 @@
-"""Make the embedded model from a seed: `python -m segviz.tiny.train --seed 0 --output weights`.
+"""Make an embedded model from a seed: `python -m segviz.tiny.train --model tiny-llama --seed 0`.
 
 Writes the causal base and its two tuned versions as ordinary checkpoints, each with the tokenizer,
 and a `report.json` with what was measured on them.
@@ -14,21 +14,24 @@ import time
 from dataclasses import asdict
 from importlib.metadata import version
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
 import torch
 from transformers.utils.logging import disable_progress_bar
 
+from segviz.tiny import NAMES
 from segviz.tiny.accuracy import Accuracies, Shipped, measure
 from segviz.tiny.base import BaseTrainer, PlateauError
-from segviz.tiny.recipe import Recipe
+from segviz.tiny.recipe import RECIPES, Recipe
+from segviz.tiny.saving import save
 from segviz.tiny.tokenizer import build_tokenizer
-from segviz.tiny.tuning import tune
+from segviz.tiny.tuning import base_model, merged, tune, tuning_examples
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from transformers import LlamaForCausalLM, PreTrainedTokenizerFast
+    from segviz.trace import MaskKind
 
 LIBRARIES = ("torch", "transformers", "tokenizers", "peft")
 
@@ -48,16 +51,22 @@ def make(recipe: Recipe, seed: int, output: Path) -> Accuracies:
     base = trainer.train()
     save(base, tokenizer, output / "base")
     lap("base")
-    for mask in ("causal", "segment"):
-        save(tune(base, tokenizer, mask, recipe, seed, say), tokenizer, output / mask)
+    examples = tuning_examples(tokenizer, recipe.tuning.examples, seed)
+    masks: tuple[MaskKind, ...] = ("causal", "segment")
+    for mask in masks:
+        model = base_model(output / "base", "base")
+        with TemporaryDirectory() as scratch:
+            adapter = tune(model, examples, mask, recipe.tuning, seed, Path(scratch))
+            save(merged(output / "base", adapter), tokenizer, output / mask)
         lap(f"tuning, {mask}")
+        say(f"tuned under the {mask} mask")
     # On the saved half-precision weights: these are what is shipped.
     accuracies = measure(Shipped.load(output), recipe.measured_prompts)
     lap("measuring")
     say(accuracies.tables())
     report = {
         "seed": seed,
-        "steps": {"base": trainer.steps, "tuning": recipe.lora.steps},
+        "steps": {"base": trainer.steps, "tuning": recipe.tuning.steps},
         "seconds": seconds,
         "threads": torch.get_num_threads(),
         "parameters": base.num_parameters(),
@@ -69,16 +78,6 @@ def make(recipe: Recipe, seed: int, output: Path) -> Accuracies:
     return accuracies
 
 
-def save(model: LlamaForCausalLM, tokenizer: PreTrainedTokenizerFast, folder: Path) -> None:
-    """Write a checkpoint in half precision, with the tokenizer."""
-    state = {name: tensor.half() for name, tensor in model.state_dict().items()}
-    del state["lm_head.weight"]  # tied to the embeddings; a copy would only take space
-    model.save_pretrained(folder, state_dict=state)
-    tokenizer.save_pretrained(folder)
-    for file in folder.iterdir():
-        file.chmod(0o644)  # safetensors writes files that only their owner may read
-
-
 def say(line: str) -> None:
     """Report progress at once, also into a pipe."""
     print(line, flush=True)  # noqa: T201
@@ -87,14 +86,16 @@ def say(line: str) -> None:
 def main(arguments: Sequence[str] | None = None) -> None:
     """Parse the command line and run."""
     parser = argparse.ArgumentParser(prog="python -m segviz.tiny.train", description=__doc__)
+    parser.add_argument("--model", choices=NAMES, default=NAMES[0])
     parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--output", type=Path, default=Path("tiny-llama"), help="folder to write")
+    parser.add_argument("--output", type=Path, help="folder to write (default: the model's name)")
     parser.add_argument("--threads", type=int, default=2, help="processor threads (default: 2)")
     options = parser.parse_args(arguments)
     torch.set_num_threads(options.threads)
     disable_progress_bar()
     try:
-        missed = make(Recipe(), options.seed, options.output).missed_bars()
+        output = options.output or Path(options.model)
+        missed = make(RECIPES[options.model], options.seed, output).missed_bars()
     except PlateauError as error:
         sys.exit(str(error))
     if missed:

@@ -2,52 +2,86 @@
 
 from __future__ import annotations
 
-import copy
-from typing import TYPE_CHECKING, cast
+from collections.abc import Sequence
+from pathlib import Path
+from random import Random
+from typing import TYPE_CHECKING, Any
 
-import torch
-from peft import LoraConfig, get_peft_model
+from transformers import AutoModelForCausalLM
 
-from segviz.tiny.base import answer_loss
-from segviz.tiny.batches import draw_batches
+from segviz.adapter import AdapterInfo
+from segviz.attaching import Adapter
+from segviz.data import Encoded, Encoder
+from segviz.model import Model
+from segviz.tiny.batches import draw_example
+from segviz.tiny.recipe import QUESTIONS, Tuning
+from segviz.tiny.tokenizer import saved_tokenizer
+from segviz.trace import MaskKind
+from segviz.training import finetune
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
-    from transformers import LlamaForCausalLM, PreTrainedTokenizerFast
 
-    from segviz.tiny.recipe import Recipe
+def base_model(folder: Path, name: str) -> Model:
+    """A base that the script wrote, in float32."""
+    hf_model = AutoModelForCausalLM.from_pretrained(folder, dtype="float32")
+    return Model(hf_model, saved_tokenizer(folder), name=name)
+
+
+def tuning_examples(
+    tokenizer: PreTrainedTokenizerBase, count: int, seed: int, preset: str = "segment"
+) -> list[Encoded]:
+    """Chats of questions, never about held-out facts."""
+    rng = Random(f"{seed}/tuning")  # noqa: S311 - reproducible data, no secret
+    encoder = Encoder(tokenizer, preset=preset)
+    return [encoder({"messages": draw_example(rng, QUESTIONS).record}) for _ in range(count)]
 
 
 def tune(
-    base: LlamaForCausalLM,
-    tokenizer: PreTrainedTokenizerFast,
-    mask: str,
-    recipe: Recipe,
+    model: Model,
+    examples: Sequence[Encoded],
+    mask: MaskKind,
+    tuning: Tuning,
     seed: int,
-    log: Callable[[str], None] = print,
-) -> LlamaForCausalLM:
-    """The base with a LoRA on q and v trained under `mask` and merged into the weights."""
-    lora = recipe.lora
-    torch.manual_seed(seed)  # the same LoRA to start from, whatever the mask
-    config = LoraConfig(
-        r=lora.rank, lora_alpha=lora.alpha, target_modules=["q_proj", "v_proj"], lora_dropout=0.0
+    output: Path,
+    **options: Any,
+) -> Path:
+    """A LoRA on q and v, trained under `mask`; `options` are more arguments of `sv.finetune`."""
+    return finetune(
+        model,
+        examples,
+        mask,
+        output,
+        rank=tuning.rank,
+        alpha=tuning.alpha,
+        dropout=0.0,
+        steps=tuning.steps,
+        batch_size=tuning.batch_size,
+        learning_rate=tuning.learning_rate,
+        warmup_steps=tuning.warmup_steps,
+        seed=seed,
+        **{"progress": False, "overwrite": True, "save_strategy": "no", **options},
     )
-    model = get_peft_model(copy.deepcopy(base), config).train()
-    inner = cast("LlamaForCausalLM", model.get_base_model())
-    parameters = [p for p in model.parameters() if p.requires_grad]
-    optimizer = torch.optim.AdamW(parameters, lr=lora.rate, weight_decay=0.0)
-    schedule = torch.optim.lr_scheduler.LambdaLR(
-        optimizer, lambda step: min(1.0, (step + 1) / recipe.warmup_steps, 1 - step / lora.steps)
+
+
+def tuned_model(base: Path, adapter: Path) -> Model:
+    """A base with an adapter around it."""
+    model, info = base_model(base, str(base)), AdapterInfo.read(adapter)
+    return Model(
+        _attached(model, adapter),
+        model.tokenizer,
+        name=model.name,
+        adapter=str(adapter),
+        default_mask=info and info.mask,
+        preset=info.preset if info else "segment",
     )
-    batches = draw_batches(tokenizer, lora.mixture, recipe.batch, f"{seed}/tuning")
-    for step in range(1, lora.steps + 1):
-        loss = answer_loss(inner, tokenizer, next(batches), mask)
-        loss.backward()
-        torch.nn.utils.clip_grad_norm_(parameters, 1.0)
-        optimizer.step()
-        schedule.step()
-        optimizer.zero_grad(set_to_none=True)
-        if step % recipe.gate_every == 0:
-            log(f"tuned under the {mask} mask: step {step}, loss {loss.item():.3f}")
-    return cast("LlamaForCausalLM", model.merge_and_unload()).eval()
+
+
+def merged(base: Path, adapter: Path) -> PreTrainedModel:
+    """The same with the adapter merged into the weights, so that loading it needs no peft."""
+    return _attached(base_model(base, str(base)), adapter).merge_and_unload()
+
+
+def _attached(model: Model, adapter: Path) -> Any:
+    return Adapter.find(adapter, {}).attach(model.hf_model, model.name)

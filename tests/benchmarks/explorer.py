@@ -34,7 +34,7 @@ text = facts
 while model.chat([system, {{**user, "content": f"{{text}}. {{question}}"}}]).length < {tokens} - 4:
     text += ". " + facts
 chat = [system, {{**user, "content": f"{{text}}. {{question}}"}}]
-session = sv.explore(model, chat, layer=1, head=3, max_new_tokens=4)
+session = sv.explore(model, chat, layer=1, head=0, max_new_tokens=4)
 """
 # Reads a few rows of each picture in every frame, and notes when they change after the pointer
 # moved or was let go. What is read is what was painted.

@@ -18,7 +18,7 @@ from .lab import LabServer, NotebookPage
 
 CELL = """\
 import segviz as sv
-session = sv.explore(sv.load(), sv.examples["chain"], layer=1, head=3, max_new_tokens=4)"""
+session = sv.explore(sv.load(), sv.examples["chain"], layer=1, head=0, max_new_tokens=4)"""
 
 
 def take(target: Path, *, dark: bool, width: int, edit: bool, panels: list[str], part: str) -> None:
@@ -42,7 +42,7 @@ def take(target: Path, *, dark: bool, width: int, edit: bool, panels: list[str],
             lab.run_code("session.wait()")
             explorer = lab.page.locator(".sv-explorer").first
             if edit:
-                drag(lab.page, handle_point(explorer, 1), token_point(explorer, 25))
+                drag(lab.page, handle_point(explorer, 1), token_point(explorer, 21))
                 lab.wait_kernel("not session.busy")
                 lab.run_code("session.wait()")
             lab.page.mouse.move(0, 0)

@@ -15,10 +15,10 @@ SETTLED = "not session.busy"
 
 # The example "chain": the answer that looking ahead gives and the one it takes without; the fact
 # that completes the chain, "Fay follows Lena."; and the link that the tutorial's head finds, from
-# the end of "Kurt follows Fay." to the end of that fact.
+# the name that ends "Kurt follows Fay." to the name that ends that fact.
 RIGHT, WRONG = "Lena", "Fay"
-NEEDED = 25
-LINK = (12, 28)
+NEEDED = 21
+LINK = (15, 23)
 
 
 def answer(explorer, mask: str) -> str:
@@ -79,7 +79,7 @@ def drag_over_the_facts(lab, page, explorer) -> None:
     settle(page)
     mask = np.array(lab.kernel("sv.segment_mask(session.segmentation).tolist()"))
     causal = np.tri(len(mask), dtype=bool)
-    for row, column in [LINK, (10, 24), (2, 20), (24, 25), (26, 37), (38, 3), (31, 30)]:
+    for row, column in [LINK, (10, 20), (2, 19), (20, 21), (22, 37), (38, 3), (31, 30)]:
         red, green, blue, opacity = cell_color(explorer, ".sv-mask", row, column)
         colored = opacity > 0 and max(red, green, blue) - min(red, green, blue) > 60
         assert colored == (mask[row, column] and not causal[row, column]), (row, column)

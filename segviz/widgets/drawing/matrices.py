@@ -118,6 +118,9 @@ def draw_bar(axes: Axes, encoded: scale.Encoded, view: AttentionView) -> None:
     else:
         axes.set_xticks([0, 254], [f"≤ {least}" if view.scale == "log" else "0", last])
     axes.tick_params(labelsize=7, colors=MUTED, length=2)
+    least_label, *_, last_label = axes.get_xticklabels()
+    least_label.set_horizontalalignment("left")
+    last_label.set_horizontalalignment("right")  # clear of the notes beside it
     for side in axes.spines.values():
         side.set_visible(False)
     notes = [f"{SCALE_NAMES[view.scale]} scale"]

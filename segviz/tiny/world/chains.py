@@ -1,6 +1,6 @@
-"""The chat world of the embedded model: who follows whom, and who leads.
+"""Chains: who follows whom, and who leads.
 
->>> from segviz.tiny.world import Fact, leader
+>>> from segviz.tiny.world.chains import Fact, leader
 >>> facts = [Fact("Ben", "Carl"), Fact("Anna", "Ben")]
 >>> " ".join(map(str, facts))
 'Ben follows Carl. Anna follows Ben.'
@@ -10,26 +10,22 @@
 A *link* is one fact on the way from a name to its leader. A link points *forward* when the next
 fact that is needed stands later in the text than the fact that points to it. Under a causal mask
 a fact cannot look at a later one, so forward links are what a segment mask can help with.
-
-Everything here is plain Python and follows from a `random.Random`.
 """
 
 from __future__ import annotations
 
-import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from random import Random
 
-NAMES = (
-    "Anna", "Ben", "Carl", "Dora", "Emil", "Fay", "Gus", "Hana", "Ivan", "Jane", "Kurt", "Lena",
-)  # fmt: skip
-QUESTION_SYSTEM = "Answer with one word."
+from segviz.tiny.world.chats import QUESTION_SYSTEM, Example, Turn, is_held_out
+from segviz.tiny.world.words import NAMES
+
 REPEAT_SYSTEM = "Repeat the facts."
 REORDER_SYSTEM = "Repeat the facts in another order."
 LONGEST_CHAIN = 4
-HELD_OUT_SHARE = 8
+MOST_NAMES = 12  # in one text
 
 
 @dataclass(frozen=True)
@@ -41,31 +37,6 @@ class Fact:
 
     def __str__(self) -> str:
         return f"{self.follower} follows {self.leader}."
-
-
-@dataclass(frozen=True)
-class Turn:
-    """What the user says and what the assistant should answer."""
-
-    user: str
-    answer: str
-
-
-@dataclass(frozen=True)
-class Example:
-    """A chat: one system prompt and one or more turns."""
-
-    system: str
-    turns: tuple[Turn, ...]
-
-    @property
-    def messages(self) -> list[dict[str, str]]:
-        """The chat up to the last question, as `model.chat` takes it."""
-        messages = [{"role": "system", "content": self.system}]
-        for turn in self.turns:
-            messages.append({"role": "user", "content": turn.user})
-            messages.append({"role": "assistant", "content": turn.answer})
-        return messages[:-1]
 
 
 @dataclass(frozen=True)
@@ -157,19 +128,11 @@ def leader(facts: Sequence[Fact], name: str) -> str:
     return facts[positions[-1]].leader
 
 
-def is_held_out(facts: Sequence[Fact]) -> bool:
-    """Whether these facts, in this order, are kept out of all training.
-
-    One in `HELD_OUT_SHARE` is, whatever the seed, so no training run can meet an evaluation prompt.
-    """
-    return zlib.crc32(facts_text(facts).encode()) % HELD_OUT_SHARE == 0
-
-
-def draw_lengths(rng: Random, longest: int, most_facts: int = len(NAMES)) -> list[int]:
-    """Links of each chain in one text: at least two facts, and no more names than there are."""
+def draw_lengths(rng: Random, longest: int, most_facts: int = MOST_NAMES) -> list[int]:
+    """Links of each chain in one text: at least two facts, and at most `MOST_NAMES` names."""
     lengths = [rng.randint(1, longest)]
     while True:
-        names_left = len(NAMES) - sum(lengths) - len(lengths)
+        names_left = MOST_NAMES - sum(lengths) - len(lengths)
         room = min(longest, names_left - 1, most_facts - sum(lengths))
         if room < 1 or (sum(lengths) > 1 and rng.random() < 1 / 3):
             return lengths
@@ -185,7 +148,7 @@ def draw_facts(rng: Random, lengths: Sequence[int], *, held_out: bool = False) -
             chain = [next(names) for _ in range(length + 1)]
             facts += [Fact(*pair) for pair in pairwise(chain)]
         rng.shuffle(facts)
-        if is_held_out(facts) == held_out:
+        if is_held_out(facts_text(facts)) == held_out:
             return tuple(facts)
 
 
@@ -236,4 +199,17 @@ def draw_two_chains(rng: Random, least_forward: int = 1) -> Question:
         heads = {fact.follower for fact in facts} - {fact.leader for fact in facts}
         question = Question(facts, rng.choice(sorted(heads)))
         if question.forward_links >= least_forward:
+            return question
+
+
+def draw(rng: Random) -> Example:
+    """One held-out question at the start of one of two chains, as :func:`draw_two_chains`."""
+    return draw_two_chains(rng).example
+
+
+def draw_none_ahead(rng: Random) -> Question:
+    """The same, with no link ahead: a causal mask hides nothing that is needed."""
+    while True:
+        question = draw_two_chains(rng, least_forward=0)
+        if question.forward_links == 0:
             return question
