@@ -136,7 +136,8 @@ def test_answers_that_do_not_part(capsys) -> None:
 
 
 def test_what_would_follow_the_answer_is_no_matter() -> None:
-    comparison = sv.compare(sv.load(), [{"role": "user", "content": "Zeile"}], max_new_tokens=2)
+    comparison = sv.compare(sv.load(), sv.examples["one-link"], max_new_tokens=2)
+    assert not comparison.parted
     divergence, after = comparison.divergence(), comparison.segment.prompt_length - 1
     last = len(comparison.segment.tokens) - 1
     assert after + np.argmax(divergence[after:]) == last, "else the prompt shows nothing"
