@@ -73,7 +73,7 @@ def test_the_table_is_what_the_runs_say(folder, task):
         numbers = [float(number) for number in re.findall(r"[\d.]+", cell)]
         assert numbers == pytest.approx([mean(found), min(found), max(found)], abs=0.051)
     gain = float(row[6].split()[0].replace("−", "-"))
-    means = [float(re.match(r"[\d.]+", cell)[0]) for cell in row]
+    means = [float(re.match(r"[\d.]+", cell)[0]) for cell in row[:6]]
     assert gain == pytest.approx(means[5] - means[2], abs=0.11)
 
 
