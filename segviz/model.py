@@ -172,15 +172,17 @@ class Model:
                 likewise, unless it is a lookahead, which starts the next segment. None: one
                 segment.
             scheme: writes the instruction as adapters know it: ``"commonsense"``, ``"alpaca"`` or
-                ``"chat"``, see :func:`segviz.prompts.instruction_prompt`. ``model.scheme`` is the
-                loaded adapter's. None: the text stays as it is.
+                ``"chat"``, see :func:`segviz.prompts.instruction_prompt`. None: a text stays as it
+                is, and a mapping is written in the loaded adapter's (``model.scheme``).
 
         Raises:
             TypeError: no text.
             ValueError: an empty text, an unknown scheme, or both a scheme and ``split``.
         """
+        if isinstance(text, Mapping):
+            scheme = scheme or self.scheme
         if scheme is None:
-            plain: Any = text  # refused there, if it is a mapping
+            plain: Any = text
             return text_prompt(self.tokenizer, plain, split)
         if split is not None:
             raise ValueError(
@@ -190,9 +192,14 @@ class Model:
         return instruction_prompt(self.tokenizer, text, scheme)
 
     def as_prompt(self, prompt: Prompt | str | Messages) -> Prompt:
-        """A prompt from whatever stands for one: text as it is, messages through the template."""
+        """A prompt from whatever stands for one: text as it is, messages through the template.
+
+        An instruction (a mapping) is written in the loaded adapter's scheme.
+        """
         if isinstance(prompt, Prompt):
             return prompt
+        if isinstance(prompt, Mapping):
+            return self.prompt(prompt)
         return self.prompt(prompt) if isinstance(prompt, str) else self.chat(prompt)
 
     def trace(

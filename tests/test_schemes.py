@@ -147,8 +147,15 @@ def test_without_a_scheme_the_text_stays() -> None:
     model = sv.load()
     model.scheme = "alpaca"
     assert model.prompt("Who leads?").text == "Who leads?"
-    with pytest.raises(TypeError, match="a mapping with an instruction needs a scheme"):
-        model.prompt({"instruction": "Who leads?"})
+
+
+def test_an_instruction_is_written_in_the_scheme_of_the_adapter() -> None:
+    model = sv.load()
+    model.scheme = "alpaca"
+    record = {"instruction": "Who leads?", "input": "Ben leads."}
+    expected = model.prompt(record, scheme="alpaca")
+    assert model.prompt(record) == expected != model.prompt(record, scheme="chat")
+    assert model.trace(record).token_ids == expected.token_ids
 
 
 @pytest.mark.parametrize("scheme", SCHEMES)

@@ -101,6 +101,12 @@ def test_what_is_done_is_not_done_again(folder, capsys):
     assert "1 of" not in capsys.readouterr().out
 
 
+def test_another_experiment_goes_elsewhere(folder):
+    message = "holds another experiment .*tiny-llama.*tiny-qwen.*another --output"
+    with pytest.raises(SystemExit, match=message):
+        main(["--quick", "--no-ablations", "--model", "tiny-qwen", "--output", str(folder)])
+
+
 def test_the_figure(folder):
     assert (folder / "figure.pdf").read_bytes().startswith(b"%PDF")
     assert b"/Type3" not in (folder / "figure.pdf").read_bytes()

@@ -404,6 +404,76 @@ def test_a_checkpoint_is_an_adapter(tmp_path) -> None:
 # Bad numbers
 
 
+def test_checkpoints_of_somebody_else_are_not_touched(tmp_path) -> None:
+    theirs = tmp_path / "project" / "checkpoints" / "checkpoint-1000" / "best.pt"
+    theirs.parent.mkdir(parents=True)
+    theirs.write_text("weights")
+    for options in ({}, {"resume": False}, {"overwrite": True}):
+        with pytest.raises(FileExistsError, match="no run of segviz wrote"):
+            finetune(model_of(), encoded.records(4), output=tmp_path / "project", **RUN | options)
+    assert theirs.read_text() == "weights"
+
+
+def test_a_mistake_does_not_cost_the_checkpoints(tmp_path) -> None:
+    arguments = RUN | {"output": tmp_path / "adapter", "save_steps": 2}
+    stop = At(5, lambda _: (_ for _ in ()).throw(RuntimeError("stopped")))
+    records = encoded.records(12)
+    with pytest.raises(RuntimeError, match="stopped"):
+        finetune(model_of(), records, callbacks=[stop], **arguments)
+    folder = OutputFolder(tmp_path / "adapter")
+    kept = folder.last_checkpoint()
+    with pytest.raises(ValueError, match="no layer 'query'"):
+        finetune(model_of(), records, resume=False, targets=["query"], **arguments)
+    assert kept is not None
+    assert kept == folder.last_checkpoint()
+    with pytest.raises(ValueError, match="no layer 'query'"):
+        finetune(model_of(), records, output=tmp_path / "new", targets="query", **RUN)
+    assert not (tmp_path / "new").exists()
+
+
+def test_kept_checkpoints_do_not_stop_the_next_run(tmp_path) -> None:
+    arguments = RUN | {"output": tmp_path / "adapter", "save_steps": 2, "keep_checkpoints": True}
+    for _ in range(2):
+        finetune(model_of(), encoded.records(6), overwrite=True, **arguments)
+    assert [*(tmp_path / "adapter" / "checkpoints").glob("checkpoint-*")]
+
+
+def test_weights_that_the_last_step_ruined_are_no_adapter(tmp_path) -> None:
+    def ruin(model) -> None:
+        next(w for w in model.parameters() if w.requires_grad).data.fill_(float("inf"))
+
+    class AtTheEnd(TrainerCallback):
+        def on_step_end(self, _args, state, _control, *, model=None, **_) -> None:
+            if state.global_step == RUN["steps"]:
+                ruin(model)
+
+    with pytest.raises(FloatingPointError, match="a weight is not finite.*no adapter was written"):
+        finetune(
+            model_of(),
+            encoded.records(6),
+            output=tmp_path / "adapter",
+            callbacks=[AtTheEnd()],
+            save_steps=3,
+            **RUN,
+        )
+    folder = OutputFolder(tmp_path / "adapter")
+    assert folder.last_checkpoint() == folder.checkpoints / "checkpoint-3"
+    assert not (tmp_path / "adapter" / "adapter_config.json").exists()
+
+
+def test_a_target_by_its_name(tmp_path) -> None:
+    arguments = RUN | {"steps": 1}
+    for targets in ("q_proj", ["q_proj"]):
+        folder = tmp_path / str(targets)
+        finetune(model_of(), encoded.records(4), output=folder, targets=targets, **arguments)
+    assert_same_weights(tmp_path / "q_proj", tmp_path / "['q_proj']", atol=0, rtol=0)
+
+
+def test_what_is_no_model(tmp_path) -> None:
+    with pytest.raises(TypeError, match=r"takes a segviz.Model or a model's name, not a Llama"):
+        finetune(reference.make("llama"), encoded.records(2), output=tmp_path / "adapter", **RUN)
+
+
 def test_a_loss_that_is_no_number_stops_the_run(tmp_path) -> None:
     output = tmp_path / "a"
     found = []

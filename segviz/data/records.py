@@ -43,7 +43,7 @@ def read_records(source: str | Path | Iterable[Any]) -> list[Record]:
             its number, from 1 on, or its line.
     """
     if isinstance(source, str | Path):
-        rows, where = _read(Path(source)), f" of {str(source)!r}"
+        rows, where = _read(Path(source).expanduser()), f" of {str(source)!r}"
     elif isinstance(source, Mapping) or not isinstance(source, Iterable):
         raise TypeError(
             f"records are a list, or the path of a .json or .jsonl file; not {_short(source)}"

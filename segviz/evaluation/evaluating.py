@@ -108,6 +108,7 @@ def evaluate(  # noqa: PLR0913 (users see all arguments)
         "methods": list(methods),
         "max_new_tokens": generated,
     }
+    output = None if output is None else Path(output).expanduser()
     journal = None if output is None else Journal(output, settings)
     done: dict[Key, Answered] = {} if journal is None else journal.done
     answerable = [one for one in prepared if one.methods(methods)]
@@ -131,8 +132,8 @@ def evaluate(  # noqa: PLR0913 (users see all arguments)
         seed=seed,
     )
     if output is not None:
-        evaluation.save(Path(output) / FILE)
-        with whole(Path(output) / "evaluation.md", "an evaluation") as unfinished:
+        evaluation.save(output / FILE)
+        with whole(output / "evaluation.md", "an evaluation") as unfinished:
             unfinished.write_text(evaluation.to_markdown() + "\n", encoding="utf-8")
     return evaluation
 

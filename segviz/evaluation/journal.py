@@ -41,7 +41,7 @@ class Journal:
     """
 
     def __init__(self, folder: str | Path, settings: Mapping[str, Any]) -> None:
-        self._folder = Path(folder)
+        self._folder = Path(folder).expanduser()
         self._folder.mkdir(parents=True, exist_ok=True)
         self._answers = self._folder / ANSWERS
         self._check(json.loads(json.dumps(settings)))

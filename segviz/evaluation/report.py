@@ -137,6 +137,9 @@ class Evaluation:
             rows.append([row["task"], row["method"], str(row["records"]), *shares, *change])
         return "\n".join([*markdown(head, rows), "", *self._notes()])
 
+    def __str__(self) -> str:
+        return self.to_markdown()
+
     def _repr_markdown_(self) -> str:
         return self.to_markdown()
 

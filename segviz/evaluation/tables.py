@@ -67,5 +67,8 @@ class Paired:
         head = ["task", "records", f"{self.one} − {self.other}", "only one right", "p"]
         return "\n".join(markdown(head, rows))
 
+    def __str__(self) -> str:
+        return self.to_markdown()
+
     def _repr_markdown_(self) -> str:
         return self.to_markdown()

@@ -20,10 +20,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("config", help="a YAML file: model, examples, and arguments of finetune")
     options = parser.parse_args(arguments)
     try:
-        config = read_config(options.config)
-    except (OSError, TypeError, ValueError) as error:
+        folder = run(read_config(options.config))
+    except (ArithmeticError, ImportError, OSError, TypeError, ValueError) as error:
         sys.exit(str(error))
-    folder = run(config)
     if os.environ.get("RANK", "0") == "0":
         print(f"The adapter is in {folder}")  # noqa: T201
 

@@ -12,6 +12,7 @@ import yaml
 from segviz.loading import load
 from segviz.training.finetune import finetune, own_device
 from segviz.training.options import check_options
+from segviz.training.settings import NAMES, Settings
 
 _OF_LOADING = ("model", "adapter", "dtype")
 _NEEDED = ("model", "examples")
@@ -72,6 +73,8 @@ def run(config: dict[str, Any]) -> Path:
         the adapter's folder.
     """
     arguments = {name: value for name, value in config.items() if name not in _OF_LOADING}
+    # Before a large model is loaded.
+    Settings(**{name: value for name, value in arguments.items() if name in NAMES})
     model = load(
         config["model"],
         config.get("adapter"),

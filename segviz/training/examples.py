@@ -107,7 +107,7 @@ def encoded_examples(
             f"{len(long)} of {len(lengths)} {what} are longer than {limit} tokens and left out: "
             f"number {named}; the longest has {max(lengths)}. Nothing is ever cut: shorten them, "
             "or give a larger max_length",
-            stacklevel=3,
+            stacklevel=4,  # where finetune was called
         )
     kept = [one for one in encoded if not limit or len(one.token_ids) <= limit]
     return Examples(kept, fingerprint)

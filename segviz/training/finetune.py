@@ -112,8 +112,8 @@ def finetune(  # noqa: PLR0913 (users see all arguments)
     Raises:
         ValueError: bad examples, settings out of range, a model with an adapter, checkpoints of
             another run.
-        TypeError: an unknown option.
-        FileExistsError: a finished adapter in ``output``.
+        TypeError: an unknown option, or a model of another type.
+        FileExistsError: a finished adapter in ``output``, or checkpoints that somebody else wrote.
         FloatingPointError: a loss or a gradient that is not finite; the step is told, and the last
             checkpoint stays.
         OSError: a full disk; what was kept is told.
@@ -123,6 +123,13 @@ def finetune(  # noqa: PLR0913 (users see all arguments)
     from segviz.training.job import train  # noqa: PLC0415 (peft is optional)
     from segviz.training.options import check_options  # noqa: PLC0415 (so is accelerate)
 
+    if not isinstance(model, Model | str | Path):
+        raise TypeError(
+            f"finetune takes a segviz.Model or a model's name, not a {type(model).__name__}: "
+            "sv.load(name, adapter=None), or sv.Model(hf_model, tokenizer)"
+        )
+    if isinstance(targets, str) and targets.isidentifier():
+        targets = (targets,)  # peft takes a string for a pattern of the whole path
     check_options(options)
     settings = Settings(
         mask=mask,

@@ -51,40 +51,40 @@ def train(
     main = arguments.process_index == 0
     encoder = Encoder(model.tokenizer, settings.scheme, settings.preset, settings.answers)
     limit = _limit(model, settings)
-    data = {
-        what: encoded_examples(
+    data = {}
+    for what, source in sources.items():
+        data[what] = encoded_examples(
             source, encoder, limit, what=what, progress=progress and main, warn=main
         )
-        for what, source in sources.items()
-    }
     info = _info(model, settings, data["examples"])
     run = settings.as_json() | {"examples": info.data_hash, "base": info.base_fingerprint}
     if resume:
         folder.check(run)
-    _wait(arguments)  # all have looked, before one writes
-    if main:
-        folder.begin(run, resume=resume)
-    _wait(arguments)
     with (
         model.exclusive(),  # runs of other threads wait: they would meet half-trained weights
         folder.full_disk_told(),
         lora_layers(model.hf_model, settings, model.name) as peft_model,
     ):
         watcher = Watcher(info)
-        trainer = SegmentTrainer(
-            folder,
-            model=peft_model,
-            args=arguments,
-            train_dataset=data["examples"],
-            eval_dataset=data.get("validation"),
-            data_collator=_collator(model, settings),
-            callbacks=[watcher, *callbacks],
-        )
-        watcher.trainer = trainer
-        _keep_events(trainer, folder)
-        checkpoint = folder.last_checkpoint()
         try:
+            trainer = SegmentTrainer(
+                folder,
+                model=peft_model,
+                args=arguments,
+                train_dataset=data["examples"],
+                eval_dataset=data.get("validation"),
+                data_collator=_collator(model, settings),
+                callbacks=[watcher, *callbacks],
+            )
+            watcher.trainer = trainer
+            _keep_events(trainer, folder)
+            _wait(arguments)  # all have looked, before one writes
+            if main:
+                folder.begin(run, resume=resume)
+            _wait(arguments)
+            checkpoint = folder.last_checkpoint()
             trainer.train(resume_from_checkpoint=checkpoint and str(checkpoint))
+            trainer.check_weights()
             trainer.save_model(str(folder.staged))
             if main:
                 trainer.state.save_to_json(str(folder.staged / "trainer_state.json"))

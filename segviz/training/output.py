@@ -19,6 +19,7 @@ CONFIG = "adapter_config.json"
 """What makes a folder an adapter; it is written last."""
 
 _RUN = "run.json"
+_FINISHED = "finished.json"
 _STAGED = ".unfinished"
 _LEFT_OUT = ("training_args.bin", "README.md")
 """A pickle, which nobody needs to load an adapter, and a form that is not filled in."""
@@ -45,7 +46,8 @@ class OutputFolder:
             whole.
 
     Raises:
-        FileExistsError: a finished adapter is there and may not be replaced.
+        FileExistsError: a finished adapter is there and may not be replaced, or checkpoints that
+            somebody else wrote.
         NotADirectoryError: the path is a file.
     """
 
@@ -55,6 +57,11 @@ class OutputFolder:
         if (path / CONFIG).exists() and not overwrite:
             raise FileExistsError(
                 f"{str(path)!r} holds a finished adapter: give another output, or overwrite=True"
+            )
+        if _is_of_others(path / "checkpoints"):
+            raise FileExistsError(
+                f"{str(path / 'checkpoints')!r} holds what no run of segviz wrote, and checkpoints "
+                "go there: give another output"
             )
         self._made = not path.exists()
         self.path = path
@@ -117,7 +124,7 @@ class OutputFolder:
             part.replace(self.path / part.name)
         self.staged.rmdir()
         # Without it nobody goes on from the checkpoints of a run that is finished.
-        (self.checkpoints / _RUN).unlink(missing_ok=True)
+        (self.checkpoints / _RUN).replace(self.checkpoints / _FINISHED)
         if not keep_checkpoints:
             shutil.rmtree(self.checkpoints, ignore_errors=True)
 
@@ -158,6 +165,13 @@ class OutputFolder:
                 f"the disk is full: nothing half-written is left in {str(self.path)!r}. "
                 f"{self.kept()}; free some space and run the same again to continue",
             ) from error
+
+
+def _is_of_others(checkpoints: Path) -> bool:
+    if not checkpoints.is_dir():
+        return checkpoints.exists()
+    ours = any((checkpoints / name).is_file() for name in (_RUN, _FINISHED))
+    return not ours and any(checkpoints.iterdir())
 
 
 def _is_whole(checkpoint: Path) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields
 from typing import Any
@@ -21,7 +22,7 @@ _RANGES: Mapping[str, tuple[float, float, str]] = {
     "epochs": (0, float("inf"), "0 or more"),
     "steps": (1, float("inf"), "1 or more"),
     "batch_size": (1, float("inf"), "1 or more"),
-    "learning_rate": (0, float("inf"), "0 or more"),
+    "learning_rate": (0, sys.float_info.max, "a finite number from 0 on"),
     "warmup_steps": (0, float("inf"), "0 or more"),
     "max_length": (2, float("inf"), "2 or more"),
     "seed": (0, 2**32 - 1, "0 to 2**32 - 1"),

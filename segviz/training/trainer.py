@@ -95,6 +95,21 @@ class SegmentTrainer(Trainer):
         if found and not torch.isfinite(norm):
             raise self._not_finite(f"the gradient's norm is {norm.item()}")
 
+    def check_weights(self) -> None:
+        """End the run where the last step made a weight that is not finite.
+
+        Raises:
+            FloatingPointError: with the step.
+        """
+        if not self.has_finite_weights():
+            raise self._not_finite("a weight is not finite any more")
+
+    def has_finite_weights(self) -> bool:
+        """Whether all weights that are trained are numbers."""
+        model: Any = self.model
+        trained = (weight for weight in model.parameters() if weight.requires_grad)
+        return all(bool(torch.isfinite(weight).all()) for weight in trained)
+
     def evaluation_loop(self, *arguments: Any, **options: Any) -> Any:
         """As Trainer does, with the loss per scored token, not the mean over batches."""
         self._evaluated = torch.zeros(2, device=self.args.device)
@@ -132,9 +147,10 @@ class SegmentTrainer(Trainer):
 
     def _not_finite(self, what: str) -> FloatingPointError:
         return FloatingPointError(
-            f"{what} at step {self.state.global_step + 1} of {self.state.max_steps}; the weights "
-            f"have not taken it. {self._output.kept()}. A lower learning_rate, a longer warm-up or "
-            "bf16=True in place of fp16=True help most often"
+            f"{what} at step {min(self.state.global_step + 1, self.state.max_steps)} of "
+            f"{self.state.max_steps}; no adapter was written. {self._output.kept()}. A lower "
+            "learning_rate, a longer warm-up or bf16=True in place of fp16=True help most often "
+            "(with resume=False: it is another run then)"
         )
 
 
@@ -159,5 +175,7 @@ class Watcher(TrainerCallback):
 
     def on_save(self, args: Any, state: Any, *_: Any, **__: Any) -> None:
         """A checkpoint was written."""
+        if self.trainer is not None and not self.trainer.has_finite_weights():
+            return  # nobody should go on from it
         if state.is_world_process_zero:
             self._info.save(f"{args.output_dir}/checkpoint-{state.global_step}")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import logging
+import sys
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -14,7 +15,7 @@ from segviz.tiny import NAMES, folder
 from segviz.tiny.experiment.drawing import save
 from segviz.tiny.experiment.plan import FULL, QUICK, planned
 from segviz.tiny.experiment.results import Results
-from segviz.tiny.experiment.running import do_all, make_bases
+from segviz.tiny.experiment.running import check_folder, do_all, make_bases
 from segviz.tiny.train import say
 
 if TYPE_CHECKING:
@@ -40,7 +41,11 @@ def main(arguments: Sequence[str] | None = None) -> None:
     logging.getLogger("transformers").setLevel(logging.ERROR)
     started = time.perf_counter()
     output, scale = options.output, QUICK if options.quick else FULL
-    output.mkdir(parents=True, exist_ok=True)
+    settings = {"model": options.model, "retrain": options.retrain, "scale": repr(scale)}
+    try:
+        check_folder(output, settings)
+    except FileExistsError as error:
+        sys.exit(str(error))
     bases = {0: folder(options.model, None)}
     if options.retrain:
         bases = make_bases(options.model, range(options.bases), output, options.workers, say)

@@ -111,13 +111,19 @@ class Results:
     def _right(self, evaluation: Evaluation, task: str, mask: MaskKind) -> np.ndarray:
         return evaluation.tasks[task].outcomes[mask]["generation"].right
 
+    def _gain(self, task: str, base_seed: int | None = None) -> str:
+        """The mean with its interval over prompts, and the range over pairs of fine-tunings."""
+        lowest, highest = (100 * f(self.gains(task, base_seed)) for f in (np.min, np.max))
+        change = signed(self.gain(task, base_seed))
+        return f"{change}; {lowest:.1f} to {highest:.1f}".replace("-", "−")
+
     def _comparison(self) -> str:
         heads = ["task", *(column.title for column in COLUMNS), "gain"]
         rows = [
             [
                 task,
                 *(spread(self.shares(column, task)) for column in COLUMNS),
-                signed(self.gain(task)),
+                self._gain(task),
             ]
             for task in self.tasks
         ]
@@ -126,9 +132,8 @@ class Results:
             f"{table(heads, rows)}\n\nRight answers in percent, {self.prompts} prompts a task; "
             f"mean (lowest to highest) over {len(self.base_seeds)} base(s) and {pairs} "
             "fine-tunings a mask. A column names the weights and the mask they are asked under. "
-            "Gain: segment-tuned under "
-            "the segment mask minus causal-tuned under the causal mask, [95 % interval over "
-            "prompts], in points."
+            "Gain: segment-tuned under the segment mask minus causal-tuned under the causal mask, "
+            "in points, [95 % interval over prompts]; from the lowest to the highest pair."
         )
 
     def _each_base(self) -> str:
@@ -136,7 +141,7 @@ class Results:
             [
                 f"{seed}",
                 *(spread(self.shares(column, CHAINS, seed)) for column in COLUMNS),
-                signed(self.gain(CHAINS, seed)),
+                self._gain(CHAINS, seed),
             ]
             for seed in self.base_seeds
         ]

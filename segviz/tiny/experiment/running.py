@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from segviz.data import Encoded
     from segviz.model import Model
 
-EVALUATION, CURVE = "evaluation.json", "curve.json"
+EVALUATION, CURVE, SETTINGS = "evaluation.json", "curve.json", "settings.json"
 NO_LINK_AHEAD = "chains, none ahead"
 
 
@@ -78,6 +78,23 @@ class Curve(TrainerCallback):
         hf_model.train()
         means = {mask: right.float().mean().item() for mask, right in shares.items()}
         self.points.append({"step": step, **means})
+
+
+def check_folder(folder: Path, settings: dict[str, Any]) -> None:
+    """Make the folder of an experiment, or see to it that the one that is there is of this one.
+
+    Raises:
+        FileExistsError: a folder of an experiment with other settings.
+    """
+    file = folder / SETTINGS
+    before = json.loads(file.read_text(encoding="utf-8")) if file.is_file() else settings
+    if before != settings:
+        raise FileExistsError(
+            f"{str(folder)!r} holds another experiment ({before}, not {settings}); give another "
+            "--output"
+        )
+    folder.mkdir(parents=True, exist_ok=True)
+    file.write_text(json.dumps(settings, indent=1) + "\n", encoding="utf-8")
 
 
 def make_base(name: str, seed: int, folder: Path) -> float:
