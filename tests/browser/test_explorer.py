@@ -93,7 +93,7 @@ def drag_over_the_facts(lab, page, explorer) -> None:
     # The read-out gives the exact probability, asked from Python.
     query, key = 19, int(np.argmax(fresh[19]))
     hover_cell(explorer, ".sv-attention", query, key)
-    exact = f"{fresh[query][key]:.4g}".rstrip("0").rstrip(".")
+    exact = f"{fresh[query][key]:.3g}"
     explorer.locator(".sv-attention .sv-readout", has_text=exact).wait_for()
 
 
