@@ -76,7 +76,7 @@ def predictions(evaluation, task="chains", method="generation") -> dict[str, tup
 def test_the_embedded_model_is_as_good_as_it_is_said_to_be(evaluation) -> None:
     for method in ("generation", "likelihood"):
         assert evaluation.accuracy("chains", "segment", method).value > 0.95
-        assert 0.45 < evaluation.accuracy("chains", "causal", method).value < 0.75
+        assert 0.3 < evaluation.accuracy("chains", "causal", method).value < 0.65
         change = evaluation.compare(evaluation, "segment", "causal", method).tasks["chains"]
         assert change.p < 1e-6
         assert change.difference.low > 0.1

@@ -23,6 +23,7 @@ def path(request) -> Path:
 
 def test_it_runs(path, monkeypatch) -> None:
     monkeypatch.setenv("PYTHONPATH", str(path.parents[1]))
+    monkeypatch.setenv("OMP_WAIT_POLICY", "PASSIVE")  # as `segviz lab` sets it
     notebook = nbformat.read(path, as_version=4)
     for cell in notebook.cells:
         cell.pop("outputs", None) if cell.cell_type == "markdown" else cell.update(outputs=[])
