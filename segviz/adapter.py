@@ -17,6 +17,7 @@ from huggingface_hub.errors import HfHubHTTPError, HFValidationError, LocalEntry
 from segviz import __version__
 from segviz.files import whole
 from segviz.trace import MaskKind
+from segviz.weights import sample
 
 FILE = "segviz.json"
 
@@ -151,7 +152,7 @@ def _signs(hf_model: Any) -> bytes:
     if quantized or any(w.dtype not in _DTYPES or w.device.type == "meta" for w in weights):
         return b""
     each = max(1, _SAMPLED // max(1, len(weights)))
-    few = (w.detach().reshape(-1)[:: max(1, w.numel() // each)][:each] for w in weights)
+    few = (sample(weight, each)[:each] for weight in weights)
     return b"".join((values > 0).cpu().numpy().tobytes() for values in few)
 
 

@@ -12,6 +12,7 @@ from typing import Any
 from segviz.adapter import AdapterInfo, base_fingerprint, same_base
 
 CONFIG = "adapter_config.json"
+"""What makes a folder an adapter."""
 
 _WORDS = 160
 """Characters of what peft says that are worth reading."""

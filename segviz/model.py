@@ -125,6 +125,11 @@ class Model:
         """Number of token ids."""
         return self._config.vocab_size
 
+    @property
+    def positions(self) -> int | None:
+        """How many tokens a prompt and its answer may have; None where nothing limits them."""
+        return getattr(self._config, "max_position_embeddings", None)
+
     def chat(self, messages: Messages, **template_options: Any) -> Prompt:
         """A chat as a prompt, one segment per turn, cut where the chat template puts the turns.
 
@@ -427,7 +432,7 @@ class Model:
             raise TypeError(f"max_new_tokens is an integer, not {max_new_tokens!r}")
         if max_new_tokens < 0:
             raise ValueError(f"max_new_tokens is {max_new_tokens}; it is 0 or more")
-        limit = getattr(self._config, "max_position_embeddings", None)
+        limit = self.positions
         if limit is not None and prompt.length + max_new_tokens > limit:
             answer = f" and {max_new_tokens} new ones" if max_new_tokens else ""
             raise ValueError(

@@ -31,7 +31,7 @@ def weights_state(model: torch.nn.Module) -> Hashable:
             samples.setdefault(tensor.device, []).append(few)
     values = tuple(torch.cat(few).cpu().numpy().tobytes() for few in samples.values())
     versions = tuple((tensor.data_ptr(), tensor._version) for tensor in tensors)  # noqa: SLF001
-    return versions, values, _adapters(model)
+    return versions, values, adapters_state(model)
 
 
 def fingerprint(part: torch.nn.Module) -> Hashable:
@@ -39,16 +39,29 @@ def fingerprint(part: torch.nn.Module) -> Hashable:
 
     Neither does it change with the dtype, as long as that holds the same values.
     """
-    state: list[Hashable] = [_adapters(part)]
+    state: list[Hashable] = [adapters_state(part)]
     for weight in (x for parameter in part.parameters() for x in _parts(parameter)):
         if weight.device.type != "meta":
-            few = weight.detach().reshape(-1)[:: max(1, weight.numel() // _SAMPLED_OF_PART)]
-            state += [weight._version, few.float().cpu().numpy().tobytes()]  # noqa: SLF001
+            few = sample(weight, _SAMPLED_OF_PART).float().cpu().numpy()
+            state += [weight._version, few.tobytes()]  # noqa: SLF001
     return tuple(state)
 
 
-def _adapters(model: torch.nn.Module) -> Hashable:
-    """Which adapters of peft take part in what is computed, and how much."""
+def sample(weight: torch.Tensor, count: int) -> torch.Tensor:
+    """Values from all over a weight, at least so many; all, where there are fewer.
+
+    >>> sample(torch.arange(10.0), 3).tolist()
+    [0.0, 3.0, 6.0, 9.0]
+    """
+    return weight.detach().reshape(-1)[:: max(1, weight.numel() // count)]
+
+
+def adapters_state(model: torch.nn.Module) -> Hashable:
+    """Which adapters of peft take part in what is computed, and how much.
+
+    >>> adapters_state(torch.nn.Linear(3, 2))
+    ()
+    """
     return tuple(
         tuple(str(getattr(module, name, None)) for name in _ADAPTER_STATE)
         for module in model.modules()

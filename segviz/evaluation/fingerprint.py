@@ -7,11 +7,10 @@ import hashlib
 import torch
 from torch.utils._python_dispatch import is_traceable_wrapper_subclass
 
+from segviz.weights import adapters_state, sample
+
 _SAMPLED = 1024
 """Values of each weight that count, from all over it."""
-
-# What decides in a layer of peft which adapters take part, and how much.
-_ADAPTER_STATE = ("active_adapters", "disable_adapters", "scaling")
 
 
 def weights_fingerprint(model: torch.nn.Module) -> str:
@@ -37,11 +36,6 @@ def weights_fingerprint(model: torch.nn.Module) -> str:
     for name, weight in model.named_parameters():
         digest.update(f"{name} {tuple(weight.shape)}".encode())
         if weight.device.type != "meta" and not is_traceable_wrapper_subclass(weight):
-            step = max(1, weight.numel() // _SAMPLED)
-            few = weight.detach().reshape(-1)[::step].float()
-            digest.update(few.cpu().numpy().tobytes())
-    for name, module in model.named_modules():
-        if hasattr(module, "scaling") and hasattr(module, "active_adapters"):
-            state = [str(getattr(module, one, None)) for one in _ADAPTER_STATE]
-            digest.update(f"{name} {state}".encode())
+            digest.update(sample(weight, _SAMPLED).float().cpu().numpy().tobytes())
+    digest.update(repr(adapters_state(model)).encode())
     return digest.hexdigest()

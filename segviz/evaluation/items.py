@@ -72,9 +72,7 @@ def prepare(
     encoder = Encoder(model.tokenizer, scheme, preset, answers="last")
     offered = [task.offered(record) for record in task.records]
     has_choices = scored and None not in offered
-    limit = getattr(
-        model.hf_model.config.get_text_config(decoder=True), "max_position_embeddings", None
-    )
+    limit = model.positions
     items, lengths = [], []
     reading = tqdm(task.records, f"{task.name}, reading", disable=not progress, leave=False)
     for number, record in enumerate(reading):

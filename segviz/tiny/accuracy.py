@@ -86,28 +86,26 @@ class Shipped:
         return cls(saved_tokenizer(root / "base"), models)
 
     def right(
-        self, run: tuple[str, str], questions: Sequence[Question], split: int | None = None
+        self, run: tuple[str, str], examples: Sequence[Example], split: int | None = None
     ) -> torch.Tensor:
         """`right_answers` of one run, given as model and mask."""
         name, mask = run
-        chats = [question.example for question in questions]
-        return right_answers(self.models[name], self.tokenizer, chats, mask, split)
+        return right_answers(self.models[name], self.tokenizer, examples, mask, split)
 
     def family(self, run: tuple[str, str], examples: Sequence[Example]) -> float:
         """The share of right answers to one family."""
-        name, mask = run
-        right = right_answers(self.models[name], self.tokenizer, examples, mask)
-        return right.float().mean().item()
+        return self.right(run, examples).float().mean().item()
 
     def accuracy(self, run: tuple[str, str], questions: Sequence[Question]) -> float:
-        """The share of right answers."""
-        return self.right(run, questions).float().mean().item()
+        """The share of right answers about chains."""
+        return self.family(run, [question.example for question in questions])
 
     def flipped_by_split(self, questions: Sequence[Question]) -> float:
         """The share of prompts that the default answers right until some split between facts."""
         run = ("segment", "segment")
-        right = self.right(run, questions)
-        wrong = torch.stack([~self.right(run, questions, split) for split in range(1, FACTS)])
+        examples = [question.example for question in questions]
+        right = self.right(run, examples)
+        wrong = torch.stack([~self.right(run, examples, split) for split in range(1, FACTS)])
         return (right & wrong.any(0)).float().mean().item()
 
 

@@ -54,7 +54,7 @@ def make(recipe: Recipe, seed: int, output: Path) -> Accuracies:
     examples = tuning_examples(tokenizer, recipe.tuning.examples, seed)
     masks: tuple[MaskKind, ...] = ("causal", "segment")
     for mask in masks:
-        model = base_model(output / "base", "base")
+        model = base_model(output / "base")
         with TemporaryDirectory() as scratch:
             adapter = tune(model, examples, mask, recipe.tuning, seed, Path(scratch))
             save(merged(output / "base", adapter), tokenizer, output / mask)

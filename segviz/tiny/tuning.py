@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any
 
 from transformers import AutoModelForCausalLM
 
-from segviz.adapter import AdapterInfo
 from segviz.attaching import Adapter
 from segviz.data import Encoded, Encoder
 from segviz.model import Model
@@ -23,10 +22,10 @@ if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 
-def base_model(folder: Path, name: str) -> Model:
+def base_model(folder: Path) -> Model:
     """A base that the script wrote, in float32."""
     hf_model = AutoModelForCausalLM.from_pretrained(folder, dtype="float32")
-    return Model(hf_model, saved_tokenizer(folder), name=name)
+    return Model(hf_model, saved_tokenizer(folder))
 
 
 def tuning_examples(
@@ -67,21 +66,18 @@ def tune(
 
 def tuned_model(base: Path, adapter: Path) -> Model:
     """A base with an adapter around it."""
-    model, info = base_model(base, str(base)), AdapterInfo.read(adapter)
+    model, found = base_model(base), Adapter.find(adapter, {})
     return Model(
-        _attached(model, adapter),
+        found.attach(model.hf_model, model.name),
         model.tokenizer,
-        name=model.name,
         adapter=str(adapter),
-        default_mask=info and info.mask,
-        preset=info.preset if info else "segment",
+        default_mask=found.info and found.info.mask,
+        preset=found.info.preset if found.info else "segment",
     )
 
 
 def merged(base: Path, adapter: Path) -> PreTrainedModel:
     """The same with the adapter merged into the weights, so that loading it needs no peft."""
-    return _attached(base_model(base, str(base)), adapter).merge_and_unload()
-
-
-def _attached(model: Model, adapter: Path) -> Any:
-    return Adapter.find(adapter, {}).attach(model.hf_model, model.name)
+    model = base_model(base)
+    peft_model: Any = Adapter.find(adapter, {}).attach(model.hf_model, model.name)
+    return peft_model.merge_and_unload()

@@ -104,8 +104,7 @@ def _stays_on_cpu(model: Model, settings: Settings) -> bool:
 
 
 def _limit(model: Model, settings: Settings) -> int | None:
-    config = model.hf_model.config.get_text_config(decoder=True)
-    limits = (settings.max_length, getattr(config, "max_position_embeddings", None))
+    limits = (settings.max_length, model.positions)
     return min((limit for limit in limits if limit is not None), default=None)
 
 

@@ -12,11 +12,9 @@ from stat import S_IMODE
 from typing import Any
 
 from segviz.adapter import FILE
+from segviz.attaching import CONFIG
 from segviz.files import whole
 from segviz.training.settings import differences
-
-CONFIG = "adapter_config.json"
-"""What makes a folder an adapter; it is written last."""
 
 _RUN = "run.json"
 _FINISHED = "finished.json"

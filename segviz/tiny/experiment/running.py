@@ -21,7 +21,7 @@ from segviz.tiny.base import BaseTrainer
 from segviz.tiny.experiment.plan import MASKS, Run, Scale
 from segviz.tiny.recipe import RECIPES
 from segviz.tiny.saving import save
-from segviz.tiny.tokenizer import build_tokenizer
+from segviz.tiny.tokenizer import build_tokenizer, saved_tokenizer
 from segviz.tiny.tuning import base_model, tune, tuned_model, tuning_examples
 from segviz.tiny.world import FAMILIES, Example, chains, draw
 
@@ -121,13 +121,13 @@ def evaluated(model: Model, scale: Scale, file: Path) -> None:
 @lru_cache(maxsize=4)
 def _examples(base: Path, count: int, seed: int, preset: str) -> list[Encoded]:
     """Encoded once in each process."""
-    return tuning_examples(base_model(base, "").tokenizer, count, seed, preset)
+    return tuning_examples(saved_tokenizer(base), count, seed, preset)
 
 
 def do(run: Run, base: Path, scale: Scale, folder: Path) -> float:
     """Fine-tune and evaluate; the seconds it took."""
     started = time.perf_counter()
-    model = base_model(base, str(base))
+    model = base_model(base)
     curve = Curve(model, scale)
     tune(
         model,
@@ -191,7 +191,7 @@ def read_curve(folder: Path) -> list[dict[str, float]]:
 def _evaluate_base(base: Path, scale: Scale, folder: Path) -> float:
     started = time.perf_counter()
     folder.mkdir(parents=True, exist_ok=True)
-    evaluated(base_model(base, str(base)), scale, folder / EVALUATION)
+    evaluated(base_model(base), scale, folder / EVALUATION)
     return time.perf_counter() - started
 
 
