@@ -119,6 +119,7 @@ def test_two_accelerators() -> None:
     command = [sys.executable, "-m", "pytest", str(cases), "-q", "-p", "no:cacheprovider"]
     done = subprocess.run(command, cwd=TESTS.parent, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
+    assert "placed" not in sys.modules
 
 
 # Fewer bits per number
