@@ -252,3 +252,14 @@ def test_runs_and_batches_at_the_same_time(prompts) -> None:
     found = texts_of(model, prompts, "segment")
     thread.join()
     assert (found, traces) == wanted
+
+
+@pytest.mark.parametrize("value", [torch.nan, torch.inf])
+@pytest.mark.parametrize("new_tokens", [0, NEW_TOKENS])
+def test_logits_that_are_not_finite_are_no_answers(prompts, answers, value, new_tokens) -> None:
+    model = model_of("llama")
+    with torch.no_grad():
+        model.hf_model.lm_head.weight[5] = value
+    items = items_of(prompts, [] if new_tokens else answers)
+    with pytest.raises(FloatingPointError, match="the model's logits are not finite"):
+        answer(model, items, "segment", new_tokens)

@@ -363,7 +363,7 @@ def interrupted(folder: Path, **options) -> None:
     def stop(_model) -> None:
         raise KeyboardInterrupt
 
-    with pytest.raises(KeyboardInterrupt):
+    with pytest.raises(KeyboardInterrupt) as raised:
         finetune(
             model_of(),
             encoded.records(10),
@@ -372,6 +372,8 @@ def interrupted(folder: Path, **options) -> None:
             save_steps=2,
             **RUN | options,
         )
+    [note] = raised.value.__notes__
+    assert re.match(r"The last checkpoint, of step 2, is .*; run the same again to go on", note)
 
 
 @pytest.mark.parametrize(
@@ -467,6 +469,19 @@ def test_a_target_by_its_name(tmp_path) -> None:
         folder = tmp_path / str(targets)
         finetune(model_of(), encoded.records(4), output=folder, targets=targets, **arguments)
     assert_same_weights(tmp_path / "q_proj", tmp_path / "['q_proj']", atol=0, rtol=0)
+
+
+@pytest.mark.parametrize(
+    ("change", "sentence"),
+    [
+        ({"epochs": 0, "steps": None}, "epochs is 0; allowed is more than 0"),
+        ({"preset": "causal"}, "the preset 'causal' makes every segment causal"),
+    ],
+)
+def test_settings_that_would_train_nothing_of_what_is_asked(tmp_path, change, sentence) -> None:
+    with pytest.raises(ValueError, match=sentence):
+        finetune(model_of(), encoded.records(2), output=tmp_path / "adapter", **RUN | change)
+    assert not (tmp_path / "adapter").exists()
 
 
 def test_what_is_no_model(tmp_path) -> None:

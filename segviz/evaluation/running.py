@@ -82,6 +82,9 @@ def answer(
 
     Returns:
         one for each item, in their order.
+
+    Raises:
+        FloatingPointError: logits that are not finite.
     """
     hf_model = model.hf_model
     # Runs in other threads wait: they put their own attention into the model's configuration.
@@ -127,6 +130,11 @@ class _Batch:
         self._logits = self._forward(
             batch["input_ids"], batch["attention_mask"], batch["position_ids"]
         )
+        if not bool((self._logits < torch.inf).all()):  # it is -inf that rules a token out
+            raise FloatingPointError(
+                "the model's logits are not finite: its weights, or those of its adapter, are "
+                "broken, or the numbers are too large for their dtype; load it in float32 to see"
+            )
 
     def score(self) -> list[list[float]]:
         """The log-probability of each choice of each item."""

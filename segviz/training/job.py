@@ -90,9 +90,11 @@ def train(
                 trainer.state.save_to_json(str(folder.staged / "trainer_state.json"))
                 info.save(folder.staged)
                 folder.finish(keep_checkpoints=keep_checkpoints)
-        except BaseException:
+        except BaseException as error:
             if main:
                 folder.abandon()
+                if isinstance(error, KeyboardInterrupt):
+                    error.add_note(f"{folder.kept()}; run the same again to go on")
             raise
         _wait(arguments)
 

@@ -19,7 +19,7 @@ _RANGES: Mapping[str, tuple[float, float, str]] = {
     "rank": (1, float("inf"), "1 or more"),
     "alpha": (0, float("inf"), "0 or more"),
     "dropout": (0, 0.999, "at least 0 and below 1"),
-    "epochs": (0, float("inf"), "0 or more"),
+    "epochs": (sys.float_info.min, float("inf"), "more than 0"),
     "steps": (1, float("inf"), "1 or more"),
     "batch_size": (1, float("inf"), "1 or more"),
     "learning_rate": (0, sys.float_info.max, "a finite number from 0 on"),
@@ -66,6 +66,11 @@ class Settings:
     def __post_init__(self) -> None:
         checked_name(self.mask, ("segment", "causal"), "mask")
         checked_name(self.padding_side, ("left", "right"), "padding_side")
+        if (self.mask, self.preset) == ("segment", "causal"):
+            raise ValueError(
+                "the preset 'causal' makes every segment causal, under which mask='segment' is the "
+                "causal mask: give mask='causal', or another preset"
+            )
         for name in _WHOLE:
             value = getattr(self, name)
             if value is not None and (isinstance(value, bool) or not isinstance(value, int)):
