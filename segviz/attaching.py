@@ -55,7 +55,7 @@ class Adapter:
             from peft import PeftConfig  # noqa: PLC0415 (optional)
         except ImportError as error:
             raise ImportError(
-                f"the adapter {source!r} needs peft: pip install 'segviz[finetune]'"
+                f"the adapter {source!r} needs peft: pip install 'segviz-attention[finetune]'"
             ) from error
         try:
             config = PeftConfig.from_pretrained(source, **hub_options)

@@ -39,7 +39,8 @@ class Comparison:
         segment: the run under the segment mask.
 
     Raises:
-        ValueError: traces of different prompts, or with the masks the other way round.
+        ValueError: traces of different prompts, with the masks the other way round, or of models
+            that differ in their number of layers or query heads.
     """
 
     def __init__(self, causal: Trace, segment: Trace) -> None:
@@ -66,12 +67,24 @@ class Comparison:
 
     @property
     def shared_length(self) -> int:
-        """Number of token positions before the answers part."""
+        """Number of token positions before the answers part.
+
+        >>> import segviz as sv
+        >>> comparison = sv.compare(sv.load(), sv.examples["chain"], max_new_tokens=4)
+        >>> comparison.shared_length == comparison.causal.prompt_length  # they part at once
+        True
+        """
         return shared_length(self.causal, self.segment)
 
     @property
     def parted(self) -> bool:
-        """Whether the answers differ: one that has not come as far as the other does not."""
+        """Whether the answers differ: one that has not come as far as the other does not.
+
+        >>> import segviz as sv
+        >>> comparison = sv.compare(sv.load(), sv.examples["chain"], max_new_tokens=4)
+        >>> comparison.parted, sv.compare(sv.load(), sv.examples["chain"]).parted
+        (True, False)
+        """
         lengths = len(self.causal.token_ids), len(self.segment.token_ids)
         return self.shared_length < min(lengths)
 
@@ -79,17 +92,38 @@ class Comparison:
     def position(self) -> int:
         """The token position to look at: that which predicts the first differing token.
 
-        Where the answers do not part, that of the largest divergence.
+        >>> import segviz as sv
+        >>> comparison = sv.compare(sv.load(), sv.examples["chain"], max_new_tokens=4)
+        >>> comparison.position == comparison.shared_length - 1
+        True
+
+        Where the answers do not part, that of the largest :meth:`divergence`, which is then worked
+        out, and raises what it raises.
         """
         return self.shared_length - 1 if self.parted else int(np.argmax(self.divergence()))
 
     @property
     def exact(self) -> bool:
-        """Whether :meth:`divergence` is exact; otherwise it is a lower bound."""
+        """Whether :meth:`divergence` is exact; otherwise it is a lower bound.
+
+        >>> import segviz as sv
+        >>> comparison = sv.compare(sv.load(), sv.examples["chain"])
+        >>> comparison.exact
+        True
+
+        False where one of the traces comes from a file.
+        """
         return None not in (self.causal.output_head, self.segment.output_head)
 
     def difference(self, layer: int, head: Head) -> np.ndarray:
         """Attention under the segment mask minus attention under the causal mask.
+
+        >>> import segviz as sv
+        >>> comparison = sv.compare(sv.load(), sv.examples["chain"])
+        >>> difference = comparison.difference(layer=1, head=0)
+        >>> runs = comparison.segment.attention(1, 0), comparison.causal.attention(1, 0)
+        >>> bool(np.allclose(difference, runs[0] - runs[1]))
+        True
 
         Args:
             layer: 0-based, or negative from the last one.
@@ -100,7 +134,7 @@ class Comparison:
             float32 ``[query, key]`` in [-1, 1], over the positions before the answers part.
 
         Raises:
-            IndexError: no such layer or head.
+            IndexError, TypeError: no such layer or head.
             ValueError: a word that is neither ``"mean"`` nor ``"max"``.
         """
         whole = slice(0, self.shared_length)
@@ -109,18 +143,35 @@ class Comparison:
     def tiles(self, layer: int, head: Head) -> DifferenceTiles:
         """The :meth:`difference` of one head, computed part by part where somebody looks.
 
+        >>> import segviz as sv
+        >>> comparison = sv.compare(sv.load(), sv.examples["chain"])
+        >>> tiles = comparison.tiles(layer=1, head=0)
+        >>> values, visible = tiles.tile(slice(8, 24), slice(0, 16), factor=4)
+        >>> values.shape
+        (4, 4)
+
+        Args:
+            layer: as in :meth:`difference`.
+            head: likewise.
+
         Returns:
             :class:`segviz.tiles.Tiles` over the positions before the answers part; a cell is
             visible where it is under either mask.
 
         Raises:
-            IndexError, ValueError: as in :meth:`difference`.
+            IndexError, TypeError, ValueError: as in :meth:`difference`.
         """
         tiles = self.segment.tiles(layer, head), self.causal.tiles(layer, head)
         return DifferenceTiles(*tiles, self.shared_length)
 
     def largest_difference(self) -> np.ndarray:
         """The largest difference of any cell, over the positions before the answers part.
+
+        >>> import segviz as sv
+        >>> comparison = sv.compare(sv.load(), sv.examples["chain"])
+        >>> largest = comparison.largest_difference()
+        >>> largest.shape, bool(largest[1, 0] == abs(comparison.difference(1, 0)).max())
+        ((3, 4), True)
 
         Returns:
             float32 ``[layer, head]`` in [0, 1], whatever its sign.
@@ -130,20 +181,31 @@ class Comparison:
     def layer_largest_difference(self, layer: int) -> np.ndarray:
         """The :meth:`largest_difference` of one layer, float32 ``[head]``.
 
+        >>> import segviz as sv
+        >>> comparison = sv.compare(sv.load(), sv.examples["chain"])
+        >>> comparison.layer_largest_difference(-1).shape
+        (4,)
+
         Raises:
-            IndexError: no such layer.
+            IndexError, TypeError: no such layer.
         """
         return self.differences(layer).largest()
 
     def thumbnails(self, size: int = 32) -> np.ndarray:
         """A small picture of every head's difference, for grids.
 
+        >>> import segviz as sv
+        >>> comparison = sv.compare(sv.load(), sv.examples["chain"])
+        >>> pictures = comparison.thumbnails(size=16)
+        >>> pictures.shape, pictures.dtype
+        ((3, 4, 16, 16), dtype('uint8'))
+
         Args:
             size: pixels on a side; each shows the cell furthest from 0 of those it stands for.
 
         Returns:
-            uint8 ``[layer, head, size, size]`` in square-root scale: 128 is no difference, 255 a
-            difference of 1, 1 one of -1.
+            uint8 ``[layer, head, size, size]`` in square-root scale: ``128 ± 127 · sqrt(|d|)``,
+            rounded: 128 is no difference, 255 a difference of 1, 1 one of -1.
 
         Raises:
             ValueError: a size below 1.
@@ -153,8 +215,13 @@ class Comparison:
     def layer_thumbnails(self, layer: int, size: int = 32) -> np.ndarray:
         """The :meth:`thumbnails` of one layer, uint8 ``[head, size, size]``.
 
+        >>> import segviz as sv
+        >>> comparison = sv.compare(sv.load(), sv.examples["chain"])
+        >>> comparison.layer_thumbnails(-1, size=16).shape
+        (4, 16, 16)
+
         Raises:
-            IndexError: no such layer.
+            IndexError, TypeError: no such layer.
             ValueError: a size below 1.
         """
         return self.differences(layer).thumbnails(checked_size(size))
@@ -162,8 +229,17 @@ class Comparison:
     def differences(self, layer: int) -> Differences:
         """All heads of one layer, segment minus causal, to be read block by block.
 
+        >>> import segviz as sv
+        >>> comparison = sv.compare(sv.load(), sv.examples["chain"])
+        >>> pictures, largest = comparison.differences(layer=1).overview(size=16)
+        >>> pictures.shape, largest.shape
+        ((4, 16, 16), (4,))
+
+        Returns:
+            :class:`segviz.summaries.Differences` over the positions before the answers part.
+
         Raises:
-            IndexError: no such layer.
+            IndexError, TypeError: no such layer.
         """
         spans = self.segment.key_spans(layer), self.causal.key_spans(layer)
         layers = self.segment.layers[layer], self.causal.layers[layer]
@@ -175,18 +251,28 @@ class Comparison:
     def divergence(self, *, cancel: threading.Event | None = None) -> np.ndarray:
         """KL(segment || causal) of the next-token distributions.
 
+        >>> import segviz as sv
+        >>> comparison = sv.compare(sv.load(), sv.examples["chain"], max_new_tokens=4)
+        >>> divergence = comparison.divergence()
+        >>> divergence.shape == (comparison.shared_length,), bool(divergence[-1] > 1)
+        (True, True)
+
+        ``Σ p ln(p / q)`` over the vocabulary, ``p`` under the segment and ``q`` under the causal
+        mask (Kullback and Leibler, *On Information and Sufficiency*, 1951); of the model itself,
+        without a temperature or other settings of the sampling.
+
         Exact, and worked out when it is first asked for. A trace from a file keeps only the most
         likely tokens: then it is a lower bound, the divergence between the distributions over the
         tokens that both traces keep, those that only the segment trace keeps as one class, and all
-        others as another.
+        others as another (the log-sum inequality: classes never diverge more than their tokens).
 
         Args:
             cancel: set it from another thread to end what is worked out; for a long prompt and a
                 large vocabulary that takes seconds on a CPU.
 
         Returns:
-            float64 ``[position]`` in nats, up to and including the position that predicts the
-            first differing token.
+            float64 ``[position]`` in nats, read-only, up to and including the position that
+            predicts the first differing token.
 
         Raises:
             RuntimeError: a model's output head has changed since its run.
@@ -197,6 +283,7 @@ class Comparison:
                 self._divergence = _exact(self.causal, self.segment, cancel)
             else:
                 self._divergence = _bound(self.causal, self.segment)
+            self._divergence.setflags(write=False)
         return self._divergence
 
 
@@ -226,8 +313,12 @@ def compare(
         cancel: set it from another thread to end the run.
         options: as in :meth:`segviz.Model.trace`.
 
+    Returns:
+        Both runs; sampled answers with the same seed.
+
     Raises:
-        ValueError: what :meth:`segviz.Model.trace` raises; models with different vocabularies.
+        ValueError: models with different vocabularies, or with different numbers of layers or
+            query heads; and all else that :meth:`segviz.Model.trace` raises.
     """
     causal_model = causal_model or model
     sizes = model.vocabulary, causal_model.vocabulary

@@ -37,7 +37,7 @@ def open_lab(notebook: str | None = None, *, browser: bool = True, port: int | N
         LabError: JupyterLab is not installed, or there is no such notebook.
     """
     if importlib.util.find_spec("jupyterlab") is None:
-        raise LabError("JupyterLab is not installed: pip install 'segviz[lab]'")
+        raise LabError("JupyterLab is not installed: pip install 'segviz-attention[lab]'")
     path = find_notebook(notebook)
     command = [
         sys.executable,

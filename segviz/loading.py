@@ -41,6 +41,9 @@ _TOKENIZER_OPTIONS = (
 # The adapter is another repository, of another revision.
 _ADAPTER_OPTIONS = ("token", "cache_dir", "local_files_only")
 
+# What torch can have as the type of a model's weights.
+_DTYPES = (torch.float32, torch.bfloat16, torch.float16, torch.float64)
+
 _DEFAULT: Final = _Default.ADAPTER
 
 
@@ -87,8 +90,9 @@ def load(
     its ``segviz.json``, or else by the base's name.
 
     Raises:
-        ValueError: both ``device`` and ``device_map``; an unknown ``offload``, mask, scheme or
-            preset; an adapter whose weights do not fit, or whose ``segviz.json`` is broken.
+        ValueError: both ``device`` and ``device_map``; an unknown ``dtype``, ``offload``, mask,
+            scheme or preset; an adapter whose weights do not fit, or whose ``segviz.json`` is
+            broken.
         OSError: a name that cannot be fetched: offline, gated or misspelt.
         ImportError: an adapter without peft.
         NotImplementedError: an architecture that is not supported.
@@ -103,6 +107,7 @@ def load(
     if adapter is _DEFAULT:
         adapter = "segment" if embedded else None
     # What can be refused is, before the weights are loaded.
+    _check_dtype(dtype)
     version, found = _found(str(name), adapter, options)
     tuned_for = _tuned_for(version, found, default_mask, scheme, preset)
     if embedded:
@@ -119,6 +124,19 @@ def load(
         hf_model.to(device or usual)
     called = None if adapter is None else str(adapter)
     return Model(hf_model, tokenizer, name=str(name), adapter=called, offload=offload, **tuned_for)
+
+
+def _check_dtype(dtype: Any) -> None:
+    # Of what is neither, such as a mapping, transformers says by itself what it takes.
+    if dtype == "auto" or not isinstance(dtype, str | torch.dtype):
+        return
+    found = getattr(torch, dtype, None) if isinstance(dtype, str) else dtype
+    if found not in _DTYPES:
+        names = [str(one).removeprefix("torch.") for one in _DTYPES]
+        raise ValueError(
+            f"dtype={dtype!r} is no dtype of weights; allowed are 'auto', "
+            f"{', '.join(map(repr, names))}, and these of torch ({_DTYPES[0]}, …)"
+        )
 
 
 def _found(name: str, adapter: Any, options: dict[str, Any]) -> tuple[str | None, Adapter | None]:

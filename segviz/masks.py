@@ -58,6 +58,9 @@ def segment_mask(segmentation: Segmentation, *, window: int | None = None) -> np
 
     Returns:
         bool ``[query, key]``, True = may attend.
+
+    Raises:
+        ValueError: a window below 1.
     """
     blocks = segmentation.block_ids()
     same_block = (blocks[:, None] == blocks[None, :]) & (blocks[:, None] != -1)

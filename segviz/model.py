@@ -107,27 +107,52 @@ class Model:
 
     @property
     def layers(self) -> int:
-        """Number of layers."""
+        """Number of layers.
+
+        >>> import segviz as sv
+        >>> sv.load().layers
+        3
+        """
         return self._config.num_hidden_layers
 
     @property
     def heads(self) -> int:
-        """Number of query heads per layer."""
+        """Number of query heads per layer.
+
+        >>> import segviz as sv
+        >>> sv.load().heads
+        4
+        """
         return self._config.num_attention_heads
 
     @property
     def kv_heads(self) -> int:
-        """Number of KV heads per layer."""
+        """Number of KV heads per layer; under grouped-query attention fewer than query heads.
+
+        >>> import segviz as sv
+        >>> sv.load().kv_heads
+        2
+        """
         return getattr(self._config, "num_key_value_heads", None) or self.heads
 
     @property
     def vocabulary(self) -> int:
-        """Number of token ids."""
+        """Number of token ids.
+
+        >>> import segviz as sv
+        >>> sv.load().vocabulary > max(sv.load().prompt("Anna follows Ben.").token_ids)
+        True
+        """
         return self._config.vocab_size
 
     @property
     def positions(self) -> int | None:
-        """How many tokens a prompt and its answer may have; None where nothing limits them."""
+        """How many tokens a prompt and its answer may have; None where nothing limits them.
+
+        >>> import segviz as sv
+        >>> sv.load().positions
+        512
+        """
         return getattr(self._config, "max_position_embeddings", None)
 
     def chat(self, messages: Messages, **template_options: Any) -> Prompt:
@@ -146,7 +171,8 @@ class Model:
             template_options: passed on to the template (``tools``, ``enable_thinking``, …).
 
         Raises:
-            ValueError: no chat template, or messages the template cannot take; see
+            TypeError: messages of another form.
+            ValueError: no messages, no chat template, or messages the template cannot take; see
                 :func:`segviz.prompts.chat_prompt`.
         """
         prompt = chat_prompt(self.tokenizer, messages, **template_options)
@@ -181,8 +207,9 @@ class Model:
                 is, and a mapping is written in the loaded adapter's (``model.scheme``).
 
         Raises:
-            TypeError: no text.
-            ValueError: an empty text, an unknown scheme, or both a scheme and ``split``.
+            TypeError: no text, or a ``split`` that is no delimiter.
+            ValueError: an empty text or delimiter, an unknown scheme, a mapping without
+                ``instruction``, or an instruction with ``split``.
         """
         if isinstance(text, Mapping):
             scheme = scheme or self.scheme
@@ -199,7 +226,16 @@ class Model:
     def as_prompt(self, prompt: Prompt | str | Messages) -> Prompt:
         """A prompt from whatever stands for one: text as it is, messages through the template.
 
-        An instruction (a mapping) is written in the loaded adapter's scheme.
+        >>> import segviz as sv
+        >>> model = sv.load()
+        >>> model.as_prompt(sv.examples["chain"]) == model.chat(sv.examples["chain"])
+        True
+
+        An instruction (a mapping) is written in the loaded adapter's scheme; a
+        :class:`segviz.Prompt` stays as it is.
+
+        Raises:
+            TypeError, ValueError: as in :meth:`prompt` and :meth:`chat`.
         """
         if isinstance(prompt, Prompt):
             return prompt
@@ -246,11 +282,15 @@ class Model:
             A trace that shares nothing with later runs.
 
         Raises:
-            ValueError: an empty or too long prompt, an unknown mask, a segmentation of another
-                length.
-            TypeError: an unknown decoding option.
+            ValueError: an empty or too long prompt, one of another model's tokens, an unknown mask,
+                a segmentation of another length, or a value that a decoding option cannot have.
+            TypeError: an unknown decoding option, one for sampling in a greedy run, or any where
+                there is no answer.
             MemoryError: a run that cannot fit; the sentence says what would help.
-            NotImplementedError: beams, several sequences, assisted decoding.
+            NotImplementedError: beams, several sequences, assisted decoding; a model that changes
+                its logits behind the output head.
+            RuntimeError: a model that did not use segviz's attention in every layer, so that the
+                mask was not applied.
             RunCancelledError: ``cancel`` was set.
         """
         prompt = self.as_prompt(prompt)
@@ -338,16 +378,26 @@ class Model:
     ) -> dict[str, Any] | None:
         """Raise what :meth:`trace` would raise for these arguments, without running anything.
 
+        >>> import segviz as sv
+        >>> model = sv.load()
+        >>> model.check(model.chat(sv.examples["chain"]), 1000)  # doctest: +ELLIPSIS
+        Traceback (most recent call last):
+        ValueError: the prompt's 39 tokens and 1000 new ones exceed the 512 positions of ...
+
         Args:
             prompt: to run.
             max_new_tokens: how many tokens to generate at most.
             masks: under how many masks at a time.
-            options: decoding options.
+            options: decoding options; ``seed`` is none of them.
 
         Returns:
             the arguments of ``generate``; None where there is nothing to generate.
+
+        Raises:
+            TypeError, ValueError, MemoryError, NotImplementedError: as in :meth:`trace`.
         """
-        self._check_length(prompt, max_new_tokens)
+        _check_size(max_new_tokens, masks)
+        self._check_prompt(prompt, max_new_tokens)
         memory.check(
             self.hf_model, prompt.length, max_new_tokens, masks=masks, offload=self.offload
         )
@@ -364,7 +414,22 @@ class Model:
     ) -> dict[str, Any]:
         """The options of several runs that shall differ in nothing but what is varied.
 
-        Checks them like :meth:`check`, and draws a seed from torch's generator if they sample.
+        >>> import segviz as sv
+        >>> model = sv.load()
+        >>> prompt = model.chat(sv.examples["chain"])
+        >>> sorted(model.with_seed(prompt, 4, {"do_sample": True}))
+        ['do_sample', 'seed']
+
+        Checks them like :meth:`check`, and draws a seed from torch's generator if they sample and
+        have none; greedy ones get None.
+
+        Args:
+            prompt: to run.
+            max_new_tokens: how many tokens to generate at most.
+            options: decoding options, with or without ``seed``.
+
+        Raises:
+            TypeError, ValueError, MemoryError, NotImplementedError: as in :meth:`trace`.
         """
         decoding = {name: value for name, value in options.items() if name != "seed"}
         generation = self.check(prompt, max_new_tokens, **decoding)
@@ -390,7 +455,11 @@ class Model:
 
         Returns:
             :class:`segviz.memory.Estimate`, in bytes; printed it is a line to read.
+
+        Raises:
+            TypeError, ValueError: as in :meth:`as_prompt`; a number that there cannot be.
         """
+        _check_size(max_new_tokens, masks)
         length = self.as_prompt(prompt).length
         return memory.estimate(
             self.hf_model, length, max_new_tokens, masks=masks, offload=self.offload
@@ -419,7 +488,13 @@ class Model:
     def clear_cache(self) -> None:
         """Forget the prefixes kept for the next run, and free their memory.
 
-        A change of the weights or of the active adapters is noticed without it.
+        >>> import segviz as sv
+        >>> model = sv.load()
+        >>> trace = model.trace(sv.examples["chain"])
+        >>> model.clear_cache()
+
+        Traces at hand stay as they are. A change of the weights or of the active adapters is
+        noticed without it.
         """
         self._runner.clear()
 
@@ -427,11 +502,7 @@ class Model:
     def _config(self) -> Any:
         return self.hf_model.config.get_text_config(decoder=True)
 
-    def _check_length(self, prompt: Prompt, max_new_tokens: int) -> None:
-        if not isinstance(max_new_tokens, int | np.integer):
-            raise TypeError(f"max_new_tokens is an integer, not {max_new_tokens!r}")
-        if max_new_tokens < 0:
-            raise ValueError(f"max_new_tokens is {max_new_tokens}; it is 0 or more")
+    def _check_prompt(self, prompt: Prompt, max_new_tokens: int) -> None:
         limit = self.positions
         if limit is not None and prompt.length + max_new_tokens > limit:
             answer = f" and {max_new_tokens} new ones" if max_new_tokens else ""
@@ -439,7 +510,12 @@ class Model:
                 f"the prompt's {prompt.length} tokens{answer} exceed the {limit} positions of "
                 f"{self.name!r}: shorten the prompt, or use a model with more positions"
             )
-        highest = max(prompt.token_ids)
+        lowest, highest = min(prompt.token_ids), max(prompt.token_ids)
+        if lowest < 0:
+            raise ValueError(
+                f"the prompt holds token id {lowest}; those of {self.name!r} are 0 to "
+                f"{self.vocabulary - 1}: make the prompt with model.chat or model.prompt"
+            )
         if highest >= self.vocabulary:
             raise ValueError(
                 f"the prompt holds token id {highest}, but {self.name!r} has {self.vocabulary} "
@@ -496,6 +572,19 @@ class Model:
             "torch": torch.__version__,
             "transformers": transformers.__version__,
         }
+
+
+def _check_size(max_new_tokens: int, masks: int) -> None:
+    """Refuse a run of a size that there cannot be."""
+    if not isinstance(max_new_tokens, int | np.integer):
+        raise TypeError(f"max_new_tokens is an integer, not {max_new_tokens!r}")
+    if max_new_tokens < 0:
+        raise ValueError(f"max_new_tokens is {max_new_tokens}; it is 0 or more")
+    allowed = range(1, len(_MASKS) + 1)
+    if masks not in allowed:
+        raise ValueError(
+            f"masks is {masks!r}; it is a number of masks, {' or '.join(map(str, allowed))}"
+        )
 
 
 def _segmentation(prompt: Prompt, mask: MaskKind) -> Segmentation:

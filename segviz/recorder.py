@@ -17,7 +17,15 @@ from segviz.segments import Segmentation
 
 
 class RunCancelledError(Exception):
-    """The run was cancelled before it was done; nothing of it is kept."""
+    """The run was cancelled before it was done; nothing of it is kept.
+
+    >>> import segviz as sv
+    >>> cancel = threading.Event()
+    >>> cancel.set()
+    >>> sv.load().trace(sv.examples["chain"], cancel=cancel)
+    Traceback (most recent call last):
+    segviz.recorder.RunCancelledError: the run was cancelled
+    """
 
 
 class Recorder:

@@ -61,7 +61,11 @@ class Segment:
 
     @property
     def length(self) -> int:
-        """Number of tokens."""
+        """Number of tokens.
+
+        >>> Segment(4, 9, "user").length
+        5
+        """
         return self.stop - self.start
 
 
@@ -103,16 +107,27 @@ class Segmentation:
 
     @property
     def length(self) -> int:
-        """Number of token positions."""
+        """Number of token positions.
+
+        >>> Segmentation([Segment(0, 4, "system"), Segment(4, 9, "user")]).length
+        9
+        """
         return self.segments[-1].stop
 
     @property
     def boundaries(self) -> tuple[int, ...]:
-        """Inner positions at which a segment starts: one fewer than segments."""
+        """Inner positions at which a segment starts: one fewer than segments.
+
+        >>> Segmentation([Segment(0, 4, "system"), Segment(4, 9, "user")]).boundaries
+        (4,)
+        """
         return tuple(segment.start for segment in self.segments[1:])
 
     def block_ids(self) -> np.ndarray:
         """Int array ``[length]``: the segment's number where it is bidirectional, else -1.
+
+        >>> Segmentation([Segment(0, 1, "bos", "causal"), Segment(1, 3, "user")]).block_ids()
+        array([-1,  1,  1])
 
         This is the convention of ``block_sequence_ids`` in transformers.
         """
@@ -129,6 +144,10 @@ class Segmentation:
 
         >>> Segmentation([Segment(0, 4, "system"), Segment(4, 9, "user")]).at(4)
         1
+
+        Raises:
+            IndexError: a position outside of the sequence; none is counted from the end.
+            TypeError: one that is no integer.
         """
         position = _position(position, "position")
         if not 0 <= position < self.length:
@@ -144,6 +163,7 @@ Segment(start=2, stop=9, name='user', attention='bidirectional')))
 
         Raises:
             IndexError: no such boundary.
+            TypeError: an index or a position that is no integer.
             ValueError: a position that would leave one of the two segments empty.
         """
         index, position = self._boundary(index), _position(position, "position")
@@ -161,9 +181,14 @@ Segment(start=2, stop=9, name='user', attention='bidirectional')))
     def split(self, position: int) -> Segmentation:
         """Cut the segment that holds ``position`` in two; the second half starts there.
 
+        >>> halves = Segmentation([Segment(0, 9, "user")]).split(4).segments
+        >>> [(segment.name, segment.start, segment.stop) for segment in halves]
+        [('user', 0, 4), ('user 2', 4, 9)]
+
         The halves are named ``name`` and ``name 2`` and keep the attention kind.
 
         Raises:
+            TypeError: a position that is no integer.
             ValueError: a position outside of the sequence, or one where a segment already starts.
         """
         position = _position(position, "position")
@@ -185,20 +210,41 @@ Segment(start=2, stop=9, name='user', attention='bidirectional')))
     def merge(self, index: int) -> Segmentation:
         """Join segments ``index`` and ``index + 1``; name and kind of the first one stay.
 
+        >>> Segmentation([Segment(0, 4, "system"), Segment(4, 9, "user")]).merge(0).segments
+        (Segment(start=0, stop=9, name='system', attention='bidirectional'),)
+
         Raises:
             IndexError: no such boundary.
+            TypeError: an index that is no integer.
         """
         index = self._boundary(index)
         before, after = self.segments[index : index + 2]
         return self._replaced(index, 2, replace(before, stop=after.stop))
 
     def rename(self, index: int, name: str) -> Segmentation:
-        """Give segment ``index`` another name."""
+        """Give segment ``index`` another name.
+
+        >>> Segmentation([Segment(0, 4, "user")]).rename(0, "question").segments[0].name
+        'question'
+
+        Raises:
+            IndexError: no such segment.
+            TypeError: an index that is no integer, or a name that is no string.
+        """
         index = self._segment(index)
         return self._replaced(index, 1, replace(self.segments[index], name=name))
 
     def set_attention(self, index: int, kind: AttentionKind) -> Segmentation:
-        """Make segment ``index`` ``"bidirectional"`` or ``"causal"``."""
+        """Make segment ``index`` ``"bidirectional"`` or ``"causal"``.
+
+        >>> Segmentation([Segment(0, 4, "user")]).set_attention(0, "causal").block_ids()
+        array([-1, -1, -1, -1])
+
+        Raises:
+            IndexError: no such segment.
+            TypeError: an index that is no integer.
+            ValueError: an unknown attention kind.
+        """
         index = self._segment(index)
         return self._replaced(index, 1, replace(self.segments[index], attention=kind))
 
@@ -207,6 +253,10 @@ Segment(start=2, stop=9, name='user', attention='bidirectional')))
 
         >>> Segmentation([Segment(0, 4, "user")]).append(2, "response").segments[-1]
         Segment(start=4, stop=6, name='response', attention='causal')
+
+        Raises:
+            TypeError: a length that is no integer, or a name that is no string.
+            ValueError: a length below 1, or an unknown attention kind.
         """
         length = _position(length, "length")
         return Segmentation(
@@ -214,7 +264,7 @@ Segment(start=2, stop=9, name='user', attention='bidirectional')))
         )
 
     def cut(self, length: int) -> Segmentation:
-        """The segments of the first ``length`` positions.
+        """The segments of the first ``length`` positions; all, where there are no more.
 
         >>> whole = Segmentation([Segment(0, 4, "user"), Segment(4, 9, "response")])
         >>> [(segment.name, segment.stop) for segment in whole.cut(5).segments]
@@ -230,7 +280,11 @@ Segment(start=2, stop=9, name='user', attention='bidirectional')))
         )
 
     def to_dict(self) -> dict[str, Any]:
-        """Plain lists and dicts, for JSON; the way back is :meth:`from_dict`."""
+        """Plain lists and dicts, for JSON; the way back is :meth:`from_dict`.
+
+        >>> Segmentation([Segment(0, 4, "user")]).to_dict()
+        {'segments': [{'start': 0, 'stop': 4, 'name': 'user', 'attention': 'bidirectional'}]}
+        """
         return {
             "segments": [
                 {"start": s.start, "stop": s.stop, "name": s.name, "attention": s.attention}

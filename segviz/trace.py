@@ -72,29 +72,69 @@ class Trace:
 
     @property
     def heads(self) -> int:
-        """Number of query heads per layer."""
+        """Number of query heads per layer.
+
+        >>> import segviz as sv
+        >>> trace = sv.load().trace(sv.examples["chain"])
+        >>> trace.heads, trace.kv_heads
+        (4, 2)
+        """
         return self.layers[0].heads
 
     @property
     def kv_heads(self) -> int:
-        """Number of KV heads per layer; under grouped-query attention fewer than query heads."""
+        """Number of KV heads per layer; under grouped-query attention fewer than query heads.
+
+        >>> import segviz as sv
+        >>> trace = sv.load().trace(sv.examples["chain"])
+        >>> trace.heads // trace.kv_heads  # query heads that share one
+        2
+
+        Query head ``h`` reads the keys of KV head ``h // (heads // kv_heads)`` (Ainslie et al.,
+        arXiv 2305.13245).
+        """
         return self.layers[0].kv_heads
 
     @property
     def untuned(self) -> bool:
-        """Whether weights that no one tuned for segment masks ran under one."""
+        """Whether weights that no one tuned for segment masks ran under one.
+
+        >>> import segviz as sv
+        >>> base = sv.load("tiny-llama", adapter=None)
+        >>> base.trace(sv.examples["chain"], mask="segment").untuned
+        True
+
+        Such weights are off their training distribution. Under the causal mask always False.
+        """
         return self.mask_kind == "segment" and self.recipe.get("default_mask") != "segment"
 
     @property
     def receipt(self) -> Receipt | None:
         """The proof that each layer used the attention that was captured.
 
-        None where there is none: in traces from files of earlier versions.
+        >>> import segviz as sv
+        >>> trace = sv.load().trace(sv.examples["chain"])
+        >>> len(trace.receipt.output_error), max(trace.receipt.output_error) < 1e-4
+        (3, True)
+
+        Errors are relative to the largest output of their layer, at a few query rows of the prompt;
+        see :class:`segviz.receipt.Receipt`. None where there is none: in traces from files of
+        earlier versions.
         """
         return receipt_of(self.layers)
 
     def attention(self, layer: int, head: Head) -> np.ndarray:
         """The attention pattern of one head.
+
+        >>> import segviz as sv
+        >>> trace = sv.load().trace(sv.examples["chain"])
+        >>> pattern = trace.attention(layer=-1, head="mean")
+        >>> pattern.shape == trace.mask().shape, bool((pattern[~trace.mask()] == 0).all())
+        (True, True)
+
+        ``softmax(q kᵀ · scale + mask)`` (Vaswani et al., arXiv 1706.03762, equation 1) of the
+        queries and keys that were captured, computed anew at every call. All of a long pattern is
+        large, 4 bytes a cell; :meth:`tiles` computes a part.
 
         Args:
             layer: 0-based, or negative from the last one.
@@ -106,7 +146,7 @@ class Trace:
             under ``"max"``), and what was masked is exactly 0.
 
         Raises:
-            IndexError: no such layer or head.
+            IndexError, TypeError: no such layer or head.
             ValueError: a word that is neither ``"mean"`` nor ``"max"``.
         """
         whole = slice(0, len(self.tokens))
@@ -130,7 +170,7 @@ class Trace:
             :class:`segviz.tiles.Tiles` over prompt and generated tokens.
 
         Raises:
-            IndexError, ValueError: as in :meth:`attention`.
+            IndexError, TypeError, ValueError: as in :meth:`attention`.
         """
         captured = self.layers[self._layer(layer)]
         return PatternTiles(captured, self.key_spans(layer), _head(head, captured))
@@ -146,8 +186,12 @@ class Trace:
         The evidence is the output error, measured during the run. That masked cells are 0 holds by
         construction: see :class:`segviz.receipt.HeadCheck`.
 
+        Args:
+            layer: 0-based, or negative from the last one.
+            head: a query head, likewise.
+
         Raises:
-            IndexError: no such layer or head.
+            IndexError, TypeError: no such layer or head.
         """
         captured = self.layers[self._layer(layer)]
         return head_check(
@@ -157,11 +201,19 @@ class Trace:
     def key_spans(self, layer: int) -> np.ndarray:
         """The mask that was in force in a layer, in two numbers per query.
 
+        >>> import segviz as sv
+        >>> trace = sv.load().trace(sv.examples["chain"])
+        >>> trace.key_spans(layer=0)[:3].tolist()  # a causal BOS token, then a segment of 7
+        [[0, 1], [0, 8], [0, 8]]
+
+        Args:
+            layer: 0-based, or negative from the last one.
+
         Returns:
-            int ``[query, 2]``: the first key seen, and the position behind the last one.
+            int ``[query, 2]``, read-only: the first key seen, and the position behind the last one.
 
         Raises:
-            IndexError: no such layer.
+            IndexError, TypeError: no such layer.
         """
         window = self.layers[self._layer(layer)].window
         if window not in self._spans:
@@ -172,20 +224,34 @@ class Trace:
 
     @property
     def one_mask(self) -> bool:
-        """Whether all layers share one mask; they do not where sliding windows differ."""
+        """Whether all layers share one mask; they do not where sliding windows differ.
+
+        >>> import segviz as sv
+        >>> trace = sv.load().trace(sv.examples["chain"])
+        >>> trace.one_mask
+        True
+        """
         return len({captured.window for captured in self.layers}) == 1
 
     def mask(self, layer: int | None = None) -> np.ndarray:
         """The mask that was in force.
 
+        >>> import segviz as sv
+        >>> trace = sv.load().trace(sv.examples["chain"], mask="segment")
+        >>> bool((trace.mask() == sv.segment_mask(trace.segmentation)).all())
+        True
+
+        The rule is ``mask[q, k] = (k <= q) or (block[q] == block[k] != -1)`` (Katz et al., arXiv
+        2412.18487); in a layer with a sliding window, see :func:`segviz.segment_mask`.
+
         Args:
             layer: which layer; None where all layers share one mask.
 
         Returns:
-            bool ``[query, key]``, True = could attend.
+            bool ``[query, key]``, read-only, True = could attend.
 
         Raises:
-            IndexError: no such layer.
+            IndexError, TypeError: no such layer.
             ValueError: no layer was named, and they differ under sliding windows.
         """
         if layer is None:
@@ -212,18 +278,27 @@ class Trace:
     def next_tokens(self, position: int = -1, k: int = 10) -> list[tuple[str, float]]:
         """What the model expected to follow a token position.
 
+        >>> import segviz as sv
+        >>> trace = sv.load().trace(sv.examples["chain"])
+        >>> token, probability = trace.next_tokens(position=-1)[0]
+        >>> token, probability > 0.5
+        (' Lena', True)
+
+        Probabilities are those of the full softmax: a temperature or other settings of the sampling
+        take no part.
+
         Args:
             position: a token position; negative from the end, -1 being the last token.
-            k: how many, at most 64.
+            k: how many, at most 64, or the whole of a smaller vocabulary.
 
         Returns:
             (token, probability), the most likely first.
 
         Raises:
-            IndexError: no such position.
+            IndexError, TypeError: no such position.
             ValueError: a ``k`` below 1 or above what a trace knows.
-            RuntimeError: a position inside of the prompt, and the model's output head has changed
-                since the run.
+            RuntimeError: a position before the prompt's last one, and the model's output head has
+                changed since the run.
         """
         position = checked_index(position, len(self.tokens), "token position")
         kept = self.likely.ranks
@@ -264,11 +339,16 @@ class Trace:
     def token_probabilities(self) -> np.ndarray:
         """How likely the model found each generated token, under the full softmax.
 
+        >>> import segviz as sv
+        >>> trace = sv.load().trace(sv.examples["chain"], max_new_tokens=4)
+        >>> trace.token_probabilities().shape == (len(trace.tokens) - trace.prompt_length,)
+        True
+
         Of the model itself: a temperature or other settings of the sampling take no part.
 
         Returns:
-            float32 ``[generated token]``; NaN only in files of earlier versions, for tokens that
-            are not among those that :meth:`next_tokens` gives.
+            float32 ``[generated token]``, 0 to 1; NaN only in files of earlier versions, for tokens
+            that are not among those that :meth:`next_tokens` gives.
         """
         return np.exp(self.likely.of_generated(self.token_ids, self.prompt_length))
 
@@ -285,6 +365,9 @@ class Trace:
 
         Returns:
             for each generated token (token, probability), the most likely first.
+
+        Raises:
+            ValueError: a ``k`` below 1.
         """
         k = min(k, self.likely.ranks)
         # What a position generates is expected by the one before it.
@@ -294,15 +377,28 @@ class Trace:
     def flow(self, layer: int | None = None, head: int | None = None) -> np.ndarray:
         """Mean attention mass from query segment to key segment.
 
+        >>> import segviz as sv
+        >>> trace = sv.load().trace(sv.examples["chain"])
+        >>> flow = trace.flow(layer=1, head=0)
+        >>> flow.shape == (len(trace.segmentation.segments),) * 2
+        True
+        >>> bool(np.allclose(flow.sum(axis=1), 1, atol=1e-5))
+        True
+
+        ``flow[i, j]`` is the mean over the queries ``q`` of segment ``i`` of the sum of
+        ``attention[q, k]`` over the keys ``k`` of segment ``j``. The attention flow of Abnar and
+        Zuidema (arXiv 2005.00928), which runs through all layers, is something else.
+
         Args:
             layer: one layer, or None for the mean over all.
             head: one query head, or None for the mean over all.
 
         Returns:
-            float32 ``[segment, segment]`` in the order of ``segmentation``; a row sums to 1.
+            float32 ``[query segment, key segment]`` in the order of ``segmentation``, shares of
+            attention; a row sums to 1.
 
         Raises:
-            IndexError: no such layer or head.
+            IndexError, TypeError: no such layer or head.
         """
         chosen = range(len(self.layers)) if layer is None else [self._layer(layer)]
         if head is not None:
@@ -315,19 +411,33 @@ class Trace:
     def thumbnails(self, size: int = 32) -> np.ndarray:
         """A small picture of every head, for grids.
 
+        >>> import segviz as sv
+        >>> trace = sv.load().trace(sv.examples["chain"])
+        >>> pictures = trace.thumbnails(size=16)
+        >>> pictures.shape, pictures.dtype
+        ((3, 4, 16, 16), dtype('uint8'))
+
         Args:
-            size: pixels on a side; larger patterns are max-pooled.
+            size: pixels on a side; larger patterns are max-pooled, smaller ones stretched.
 
         Returns:
-            uint8 ``[layer, head, size, size]`` in square-root scale: 255 is a probability of 1.
+            uint8 ``[layer, head, size, size]`` in square-root scale: ``255 · sqrt(p)``, rounded.
+
+        Raises:
+            ValueError: a size below 1.
         """
         return np.stack([self.layer_thumbnails(i, size) for i in range(len(self.layers))])
 
     def layer_thumbnails(self, layer: int, size: int = 32) -> np.ndarray:
         """The :meth:`thumbnails` of one layer, uint8 ``[head, size, size]``.
 
+        >>> import segviz as sv
+        >>> trace = sv.load().trace(sv.examples["chain"])
+        >>> trace.layer_thumbnails(-1, size=16).shape
+        (4, 16, 16)
+
         Raises:
-            IndexError: no such layer.
+            IndexError, TypeError: no such layer.
             ValueError: a size below 1.
         """
         captured = self.layers[self._layer(layer)]
@@ -342,8 +452,9 @@ class Trace:
         ['forward mass', 'entropy', 'distance', 'first-token mass']
 
         ``forward mass`` is the attention on later tokens, which under a segment mask are those of
-        the same segment; ``entropy`` that of a row, in nats; ``distance`` the mean of |query - key|
-        in tokens; ``first-token mass`` the attention on token position 0.
+        the same segment; ``entropy`` that of a row, ``-Σ p ln p``, in nats; ``distance`` the mean
+        of |query - key| under a row's probabilities, in tokens; ``first-token mass`` the attention
+        on token position 0. Masses are shares of attention, 0 to 1.
 
         Returns:
             float32 ``[layer, head]`` by name.
@@ -354,14 +465,33 @@ class Trace:
     def layer_summaries(self, layer: int) -> dict[str, np.ndarray]:
         """The :meth:`summaries` of one layer, float32 ``[head]`` by name.
 
+        >>> import segviz as sv
+        >>> trace = sv.load().trace(sv.examples["chain"])
+        >>> trace.layer_summaries(-1)["entropy"].shape
+        (4,)
+
         Raises:
-            IndexError: no such layer.
+            IndexError, TypeError: no such layer.
         """
         captured = self.layers[self._layer(layer)]
         return summaries.summaries(captured, self.key_spans(layer))
 
     def save(self, path: str | Path) -> None:
-        """Write the trace to a safetensors file; the way back is :meth:`load`."""
+        """Write the trace to a safetensors file; the way back is :meth:`load`.
+
+        >>> import tempfile
+        >>> import segviz as sv
+        >>> path = Path(tempfile.mkdtemp()) / "run.safetensors"
+        >>> sv.load().trace(sv.examples["chain"]).save(path)
+
+        What :meth:`log_probabilities` needs is not in it. A file that is there stays until the new
+        one is whole.
+
+        Raises:
+            FileNotFoundError: no such folder.
+            IsADirectoryError: a folder of that name.
+            RuntimeError: the model's output head has changed since the run.
+        """
         tensors, layers = trace_file.pack(self.layers, self.likely)
         mentioned = np.unique(self.likely.token_ids).tolist()
         metadata = {
@@ -375,6 +505,14 @@ class Trace:
     @staticmethod
     def load(path: str | Path) -> Trace:
         """Read a trace that :meth:`save` wrote; no model is needed, and no code is run.
+
+        >>> import tempfile
+        >>> import segviz as sv
+        >>> path = Path(tempfile.mkdtemp()) / "run.safetensors"
+        >>> trace = sv.load().trace(sv.examples["chain"])
+        >>> trace.save(path)
+        >>> sv.Trace.load(path).tokens == trace.tokens
+        True
 
         Raises:
             FileNotFoundError: no such file.

@@ -82,6 +82,16 @@ def test_divergence_of_two_traces_alone_is_a_lower_bound(model, prompt, tmp_path
     np.testing.assert_array_equal(loaded.difference(2, 1), exact.difference(2, 1))
 
 
+def test_the_divergence_that_is_kept_cannot_be_written_to(model, prompt, tmp_path) -> None:
+    exact = sv.compare(model, prompt)
+    exact.causal.save(tmp_path / "causal.safetensors")
+    bound = sv.Comparison(sv.Trace.load(tmp_path / "causal.safetensors"), exact.segment)
+    assert (exact.exact, bound.exact) == (True, False)
+    for comparison in (exact, bound):
+        with pytest.raises(ValueError, match="read-only"):
+            comparison.divergence()[0] = 1
+
+
 def test_sampled_answers_share_their_seed(model, prompt) -> None:
     pair = sv.compare(model, prompt, 4, do_sample=True)
     assert pair.causal.recipe["seed"] == pair.segment.recipe["seed"] is not None

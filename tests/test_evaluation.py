@@ -7,6 +7,7 @@ import random
 import re
 import subprocess
 import sys
+from functools import partial
 from itertools import pairwise
 
 import numpy as np
@@ -252,6 +253,12 @@ def test_a_task_without_choices(model, chains) -> None:
         evaluation.accuracy("free", "causal", "likelihood")
     alone = run(model, tasks, methods=["likelihood"])
     assert [row["task"] for row in alone.table()] == ["named"]
+    with pytest.raises(ValueError, match="method of 'free' 'likelihood' .*; there is none"):
+        alone.accuracy("free", "causal", "likelihood")
+    free = run(model, {"free": [chains[0]]}, methods=("likelihood", "generation"))
+    for call in (free.mean, partial(free.compare, free)):
+        with pytest.raises(ValueError, match="no task was answered by 'likelihood'.*'generation'$"):
+            call("causal", method="likelihood")
     with pytest.raises(ValueError, match="no task has choices, which likelihood needs"):
         run(model, {"free": [chains[0]]}, methods=["likelihood"])
 
@@ -309,11 +316,12 @@ def test_one_mask(model, chains) -> None:
     assert not {"p", "difference", "causal"} & set(evaluation.table()[0])
 
 
-def test_a_model_that_gives_no_number(chains) -> None:
+@pytest.mark.parametrize("method", ["likelihood", "generation"])
+def test_a_model_that_gives_no_number(chains, method) -> None:
     model = sv.load()
     model.hf_model.model.norm.weight.data[:] = float("nan")
-    with pytest.raises(FloatingPointError, match="record 1 of 'records' \\(NaN\\)"):
-        run(model, Task("records", chains[:1], NAMES), methods=["likelihood"])
+    with pytest.raises(FloatingPointError, match=r"no number for record 1 \(NaN"):
+        run(model, Task("records", chains[:1], NAMES), methods=[method])
 
 
 # Too little memory, progress

@@ -145,5 +145,5 @@ def test_no_network(monkeypatch) -> None:
 
 def test_no_datasets(monkeypatch) -> None:
     monkeypatch.setitem(sys.modules, "datasets", None)
-    with pytest.raises(ImportError, match=r"pip install 'segviz\[tasks\]'"):
+    with pytest.raises(ImportError, match=r"pip install 'segviz-attention\[tasks\]'"):
         read_tasks(["piqa"])

@@ -78,7 +78,7 @@ def test_errors(started, monkeypatch, capsys) -> None:
     assert "01_segment_masks" in message
     monkeypatch.setattr(lab.importlib.util, "find_spec", lambda _name: None)
     assert cli.main(["lab"]) == 2
-    assert "pip install 'segviz[lab]'" in capsys.readouterr().err
+    assert "pip install 'segviz-attention[lab]'" in capsys.readouterr().err
     for port in ("0", "99999", "x"):
         with pytest.raises(SystemExit):
             cli.main(["lab", "--port", port])

@@ -82,6 +82,16 @@ def test_where_a_model_goes_is_said_once(folder) -> None:
     assert sv.load(folder, device="cpu", device_map=None).hf_model.device.type == "cpu"
 
 
+def test_a_dtype_that_weights_cannot_have(folder) -> None:
+    for name in (folder, "tiny-llama"):
+        for dtype in ("foo", "int8", "Tensor", torch.int8):
+            said = f"dtype={dtype!r} is no dtype of weights; allowed are 'auto', 'float32', "
+            with pytest.raises(ValueError, match=said):
+                sv.load(name, dtype=dtype)
+        for dtype in ("float64", torch.float64):
+            assert sv.load(name, dtype=dtype).hf_model.dtype == torch.float64
+
+
 def test_what_is_captured_can_leave_its_device(folder) -> None:
     for name in (folder, "tiny-llama"):
         assert sv.load(name).offload is None
@@ -110,7 +120,9 @@ def test_a_lora_adapter(folder, tmp_path) -> None:
 
 def test_an_adapter_without_peft(folder, monkeypatch) -> None:
     monkeypatch.setitem(sys.modules, "peft", None)
-    with pytest.raises(ImportError, match=r"needs peft: pip install 'segviz\[finetune\]'"):
+    with pytest.raises(
+        ImportError, match=r"needs peft: pip install 'segviz-attention\[finetune\]'"
+    ):
         sv.load(folder, adapter="some/adapter")
 
 

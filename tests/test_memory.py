@@ -112,6 +112,18 @@ def test_what_a_run_holds_at_most(prompt, shape, new_tokens, masks) -> None:
     assert sum(needed.devices.values()) == pytest.approx(counted.peak, rel=0.15)
 
 
+def test_sizes_that_there_cannot_be(prompt) -> None:
+    model = wide()
+    for call in (model.estimate, model.check):
+        with pytest.raises(ValueError, match="max_new_tokens is -3; it is 0 or more"):
+            call(prompt, -3)
+        with pytest.raises(TypeError, match="max_new_tokens is an integer, not 1.5"):
+            call(prompt, 1.5)
+        for masks in (0, 3, ("causal", "segment")):
+            with pytest.raises(ValueError, match=r"masks is .*; it is a number of masks, 1 or 2"):
+                call(prompt, masks=masks)
+
+
 def test_layers_on_several_devices(prompt, monkeypatch) -> None:
     model = wide(num_hidden_layers=5)
     alone = model.estimate(prompt)

@@ -362,6 +362,12 @@ def test_a_prompt_of_another_tokenizer(model) -> None:
         model.trace(prompt)
 
 
+def test_a_prompt_with_a_negative_token_id(model) -> None:
+    prompt = sv.Prompt((5, -100), ("a", "?"), "a?", sv.Segmentation([sv.Segment(0, 2, "x")]))
+    with pytest.raises(ValueError, match=r"token id -100; .* are 0 to 96: .* model\.chat"):
+        model.trace(prompt)
+
+
 def test_a_prompt_of_one_token(model) -> None:
     prompt = reference.random_prompt(1, 1)
     trace = model.trace(prompt, max_new_tokens=2)

@@ -8,11 +8,14 @@ import inspect
 import subprocess
 import sys
 import time
+from contextlib import contextmanager
+from functools import cached_property
 from pathlib import Path
 
 import pytest
 
 import segviz as sv
+from segviz import bertviz, evaluation, figures, widgets
 
 PACKAGE = Path(sv.__file__).parent
 
@@ -293,9 +296,80 @@ def test_public_names_are_documented_and_no_modules(name) -> None:
         assert ">>>" in value.__doc__
 
 
-def test_public_classes_show_an_example() -> None:
-    for name in ("Segment", "Segmentation", "Prompt", "Model", "Trace", "Comparison", "Session"):
-        assert ">>>" in getattr(sv, name).__doc__, name
+PUBLIC_CLASSES = [
+    value
+    for module in (sv, bertviz, evaluation, figures, widgets)
+    for name in module.__all__
+    if inspect.isclass(value := getattr(module, name))
+]
+
+# What a view does with its page: called by the explorer or by the widgets' machinery.
+PLUMBING = {"forget", "guard", "keep", "publish", "receive", "set_state"}
+
+
+def own_bases(cls: type) -> list[type]:
+    """A class and those it is made of, as far as they are segviz's."""
+    return [base for base in cls.__mro__ if base.__module__.partition(".")[0] == "segviz"]
+
+
+def own_members(cls: type) -> dict[str, str]:
+    """The docstrings of the public methods and properties that a class defines itself."""
+    found = {}
+    for name, member in vars(cls).items():
+        function = member
+        # Of properties, cached ones, class and static methods, and what a decorator has wrapped.
+        for attribute in ("fget", "func", "__func__", "__wrapped__"):
+            function = getattr(function, attribute, function)
+        # matplotlib puts methods that it writes itself into every subclass of its figures.
+        written_here = getattr(function, "__module__", None) == cls.__module__
+        if inspect.isfunction(function) and written_here and not name.startswith("_"):
+            found[name] = function.__doc__ or ""
+    return found
+
+
+def test_public_classes_and_all_they_offer_show_an_example() -> None:
+    bases = {base for cls in PUBLIC_CLASSES for base in own_bases(cls)}
+    missing = []
+    for base in bases:
+        is_view = issubclass(base, widgets.View)
+        if ">>>" not in (base.__doc__ or "") and not issubclass(base, Exception):
+            missing.append(base.__qualname__)
+        missing += [
+            f"{base.__qualname__}.{name}"
+            for name, text in own_members(base).items()
+            if ">>>" not in text and not (is_view and name in PLUMBING)
+        ]
+    assert not sorted(missing)
+
+
+def test_what_needs_no_example_is_there_and_has_none() -> None:
+    members = own_members(widgets.View)
+    assert set(members) >= PLUMBING
+    assert not [name for name in PLUMBING if ">>>" in members[name]]
+
+
+def test_members_of_every_kind_are_found() -> None:
+    class Every(figures.PaperFigure):
+        """A class of which matplotlib has written ``set``."""
+
+        def method(self): ...
+        def _private(self): ...
+        @property
+        def read(self):
+            """Documented."""
+
+        @cached_property
+        def kept(self): ...
+        @classmethod
+        def of(cls): ...
+        @staticmethod
+        def load(): ...
+        @contextmanager
+        def held(self): ...
+
+    assert "set" in vars(Every)
+    assert set(own_members(Every)) == {"method", "read", "kept", "of", "load", "held"}
+    assert own_members(Every)["read"] == "Documented."
 
 
 def test_unknown_names() -> None:

@@ -287,3 +287,17 @@ def test_a_closed_session_says_so(session) -> None:
         with pytest.raises(RuntimeError, match="this session is closed"):
             call()
     assert session.pattern is None
+    before = session.segmentation
+    changes = {
+        "layer": 1,
+        "view": "causal",
+        "segmentation": before.split(20),
+        "prompt": reference.random_prompt(22, 9),
+    }
+    for name, value in changes.items():
+        with pytest.raises(RuntimeError, match="this session is closed"):
+            setattr(session, name, value)
+    with pytest.raises(RuntimeError, match="this session is closed"):
+        session.pin_answer("causal", 0)
+    assert session.segmentation == session.prompt.segmentation == before
+    session.close()

@@ -192,7 +192,16 @@ def test_a_trace_that_is_refused_changes_nothing(session) -> None:
         session.trace = foreign
     with pytest.raises(TypeError, match="takes a segviz.Trace, not 'x'"):
         session.trace = "x"
+    for name, said in (("model", "of 'x' with the adapter None"), ("adapter", "the adapter 'x';")):
+        with pytest.raises(ValueError, match=f"{said}.*: open a session with the trace's model"):
+            session.trace = replace(before, recipe={**before.recipe, name: "x"})
     assert session.trace is before
+
+
+def test_a_trace_that_does_not_know_its_model_is_taken(session) -> None:
+    trace = replace(session.model.trace(reference.random_prompt(22, 9)), recipe={})
+    session.trace = trace
+    assert session.trace is trace
 
 
 def test_stopping_what_has_failed_keeps_the_reason(session, monkeypatch) -> None:

@@ -50,7 +50,13 @@ class Estimate:
 
     @property
     def load(self) -> float:
-        """The share of the limit that is needed: a view is refused above ``limit``."""
+        """The share of the limit that is needed: a view is refused above ``limit``.
+
+        >>> Estimate("head", drawn=150_000, size=205_000).load
+        0.5
+
+        The larger of two shares: of 300,000 SVG elements, and of 10 MB.
+        """
         return max(self.drawn / ELEMENTS, self.size / BYTES)
 
     def __str__(self) -> str:

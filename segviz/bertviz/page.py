@@ -66,7 +66,11 @@ class Page:
 
     @property
     def size(self) -> int:
-        """Of the page, in bytes."""
+        """Of the page, in bytes.
+
+        >>> Page("<p>é</p>", "a letter").size
+        9
+        """
         return len(self.html.encode())
 
     def save(self, path: str | Path) -> None:

@@ -51,7 +51,7 @@ def head_view(
 
     Raises:
         IndexError, TypeError: no such layer, head or position.
-        ValueError: more than the limit.
+        ValueError: more than the limit; no layer or head at all, or positions that hold none.
         RuntimeError: a BertViz of a version that is not known here.
     """
     return _view("head", trace, choose(trace, layers, heads, positions), limit)
@@ -121,8 +121,8 @@ def neuron_view(
 
     Raises:
         IndexError, TypeError, RuntimeError: as for :func:`head_view`.
-        ValueError: more than the limit; or layers that scale ``q·k`` by anything but one over the
-            square root of the head's dimension, which BertViz takes for granted.
+        ValueError: as for :func:`head_view`; or layers that scale ``q·k`` by anything but one over
+            the square root of the head's dimension, which BertViz takes for granted.
     """
     choice = choose(trace, layers, heads, positions)
     contents.check_products(trace, choice)
@@ -153,8 +153,7 @@ def estimate(
         positions: likewise.
 
     Raises:
-        IndexError, TypeError: no such layer, head or position.
-        ValueError: no such view.
+        IndexError, TypeError, ValueError: as for :func:`head_view`; ValueError also: no such view.
     """
     return cost.estimated(view, trace, choose(trace, layers, heads, positions))
 

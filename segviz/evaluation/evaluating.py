@@ -81,10 +81,12 @@ def evaluate(  # noqa: PLR0913 (users see all arguments)
         differences with an exact McNemar test, and every prediction.
 
     Raises:
-        TypeError: a model that is no :class:`segviz.Model`.
+        TypeError: a model that is no :class:`segviz.Model`, or tasks of another form.
         ValueError: an unknown task, mask, method, scheme or preset; bad records; nothing to answer.
+        FileNotFoundError: a task's file that is not there.
         FileExistsError: an ``output`` that holds another model's, task's or setting's answers.
         ConnectionError: a data set of the hub that cannot be had.
+        FloatingPointError: logits that are not finite.
     """
     masks = _checked(masks, get_args(MaskKind), "masks")
     methods = _checked(methods, METHODS, "methods")

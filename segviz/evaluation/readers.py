@@ -258,7 +258,7 @@ def download(name: str) -> list[dict[str, Any]]:
     except ImportError as error:
         raise ImportError(
             f"{name} comes from the hub through datasets, which is not installed: "
-            "pip install 'segviz[tasks]', or give the path of a JSON file"
+            "pip install 'segviz-attention[tasks]', or give the path of a JSON file"
         ) from error
     reader = READERS[name]
     try:

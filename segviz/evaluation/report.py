@@ -60,17 +60,62 @@ class Evaluation:
     def accuracy(self, task: str, mask: MaskKind, method: str = "generation") -> Interval:
         """Share of right answers in a task, with its interval.
 
+        >>> import segviz as sv
+        >>> chat = [*sv.examples["chain"], {"role": "assistant", "content": "Lena"}]
+        >>> evaluation = sv.evaluate(sv.load(), {"chains": [chat]}, methods=["generation"],
+        ...                          max_new_tokens=4, progress=False)
+        >>> print(evaluation.accuracy("chains", "segment"))  # in percent
+        100.0 [100.0, 100.0]
+
+        Args:
+            task: its name.
+            mask: under which it was answered.
+            method: by which.
+
+        Returns:
+            :class:`segviz.evaluation.statistics.Interval`: shares, 0 to 1, with a percentile
+            bootstrap interval over the records (Efron, *Bootstrap Methods: Another Look at the
+            Jackknife*, 1979).
+
         Raises:
             ValueError: a task, mask or method that was not evaluated.
         """
         return self._interval([self._right(task, mask, method)])
 
     def mean(self, mask: MaskKind, method: str = "generation") -> Interval:
-        """Mean accuracy over the tasks that have the method; records are resampled within tasks."""
-        return self._interval([self._right(task, mask, method) for task in self._having(method)])
+        """Mean accuracy over the tasks that have the method; records are resampled within tasks.
+
+        >>> import segviz as sv
+        >>> chat = [*sv.examples["chain"], {"role": "assistant", "content": "Lena"}]
+        >>> evaluation = sv.evaluate(sv.load(), {"chains": [chat]}, methods=["generation"],
+        ...                          max_new_tokens=4, progress=False)
+        >>> evaluation.mean("segment").value
+        1.0
+
+        Every task counts the same, however many records it has.
+
+        Args:
+            mask: under which they were answered.
+            method: by which.
+
+        Returns:
+            as in :meth:`accuracy`.
+
+        Raises:
+            ValueError: a mask or method that was not evaluated, or that no task has.
+        """
+        names = self._having_any(method)
+        return self._interval([self._right(task, mask, method) for task in names])
 
     def untuned(self, mask: MaskKind) -> bool:
         """Whether the weights were tuned for the other mask, or for none and this is no causal one.
+
+        >>> import segviz as sv
+        >>> chat = [*sv.examples["chain"], {"role": "assistant", "content": "Lena"}]
+        >>> evaluation = sv.evaluate(sv.load(), {"chains": [chat]}, methods=["generation"],
+        ...                          max_new_tokens=4, progress=False)
+        >>> evaluation.untuned("causal"), evaluation.untuned("segment")
+        (True, False)
 
         The causal mask is the one that weights are pretrained under.
         """
@@ -85,18 +130,31 @@ class Evaluation:
     ) -> Paired:
         """Paired differences to another evaluation of the same records, this one minus the other.
 
+        >>> import segviz as sv
+        >>> chat = [*sv.examples["chain"], {"role": "assistant", "content": "Lena"}]
+        >>> evaluation = sv.evaluate(sv.load(), {"chains": [chat]}, methods=["generation"],
+        ...                          max_new_tokens=4, progress=False)
+        >>> paired = evaluation.compare(evaluation, "segment", "causal")
+        >>> paired.tasks["chains"].difference.value
+        1.0
+
         Args:
             other: of another model, or this one, to compare two masks.
             mask: of this evaluation.
             other_mask: of the other; by default the same.
             method: of both.
 
+        Returns:
+            :class:`segviz.evaluation.Paired`: of each task the difference of shares, -1 to 1, with
+            its bootstrap interval, and the p-value of the exact McNemar test (*Psychometrika* 12,
+            1947). Records that one side left out do not count.
+
         Raises:
             ValueError: no task in common, a task that was evaluated on other records, or a mask
-                or a method that was not evaluated.
+                or a method that was not evaluated, or that no task has.
         """
         other_mask = other_mask or mask
-        names = [name for name in self._having(method) if name in other.tasks]
+        names = [name for name in self._having_any(method) if name in other.tasks]
         if not names:
             raise ValueError(
                 f"the evaluations have no task in common: {', '.join(self.tasks)} here, "
@@ -117,13 +175,29 @@ class Evaluation:
     def table(self) -> list[dict[str, Any]]:
         """The numbers, a mapping for each task and method; ``pandas.DataFrame`` takes the list.
 
+        >>> import segviz as sv
+        >>> chat = [*sv.examples["chain"], {"role": "assistant", "content": "Lena"}]
+        >>> evaluation = sv.evaluate(sv.load(), {"chains": [chat]}, methods=["generation"],
+        ...                          max_new_tokens=4, progress=False)
+        >>> row = evaluation.table()[0]
+        >>> row["task"], row["records"], row["segment"], row["difference"]
+        ('chains', 1, 1.0, 1.0)
+
         Shares are 0 to 1. Where both masks were run, ``difference`` is segment minus causal and
         ``p`` that of the exact McNemar test.
         """
         return [row for method in self.methods for row in self._rows(method)]
 
     def to_markdown(self) -> str:
-        """The table for people, in percent, and the notes below it."""
+        """The table for people, in percent, and the notes below it.
+
+        >>> import segviz as sv
+        >>> chat = [*sv.examples["chain"], {"role": "assistant", "content": "Lena"}]
+        >>> evaluation = sv.evaluate(sv.load(), {"chains": [chat]}, methods=["generation"],
+        ...                          max_new_tokens=4, progress=False)
+        >>> print(evaluation.to_markdown().splitlines()[0])
+        | task | method | records | causal (untuned) | segment | segment − causal | p |
+        """
         marks = {mask: f"{mask} (untuned)" if self.untuned(mask) else mask for mask in self.masks}
         both = len(self.masks) > 1
         head = ["task", "method", "records", *marks.values()]
@@ -144,7 +218,15 @@ class Evaluation:
         return self.to_markdown()
 
     def to_json(self) -> str:
-        """Everything, as JSON; :meth:`load` reads it."""
+        """Everything, as JSON; :meth:`load` reads it from a file.
+
+        >>> import segviz as sv
+        >>> chat = [*sv.examples["chain"], {"role": "assistant", "content": "Lena"}]
+        >>> evaluation = sv.evaluate(sv.load(), {"chains": [chat]}, methods=["generation"],
+        ...                          max_new_tokens=4, progress=False)
+        >>> json.loads(evaluation.to_json())["masks"]
+        ['causal', 'segment']
+        """
         data = {name: getattr(self, name) for name in _FIELDS}
         data["tasks"] = {name: task.to_dict() for name, task in self.tasks.items()}
         data["table"] = self.table()
@@ -153,8 +235,16 @@ class Evaluation:
     def save(self, path: str | Path) -> None:
         """Write :meth:`to_json` to a file, whole or not at all.
 
+        >>> import tempfile
+        >>> import segviz as sv
+        >>> chat = [*sv.examples["chain"], {"role": "assistant", "content": "Lena"}]
+        >>> evaluation = sv.evaluate(sv.load(), {"chains": [chat]}, methods=["generation"],
+        ...                          max_new_tokens=4, progress=False)
+        >>> evaluation.save(Path(tempfile.mkdtemp()) / "chains.json")
+
         Raises:
             FileNotFoundError: no such folder.
+            IsADirectoryError: a folder of that name.
         """
         with whole(Path(path), "an evaluation") as unfinished:
             unfinished.write_bytes(self.to_json().encode("utf-8", "surrogatepass"))
@@ -162,6 +252,16 @@ class Evaluation:
     @classmethod
     def load(cls, path: str | Path) -> Evaluation:
         """Read what :meth:`save` wrote, or what is in the ``output`` folder of an evaluation.
+
+        >>> import tempfile
+        >>> import segviz as sv
+        >>> chat = [*sv.examples["chain"], {"role": "assistant", "content": "Lena"}]
+        >>> evaluation = sv.evaluate(sv.load(), {"chains": [chat]}, methods=["generation"],
+        ...                          max_new_tokens=4, progress=False)
+        >>> path = Path(tempfile.mkdtemp()) / "chains.json"
+        >>> evaluation.save(path)
+        >>> sv.Evaluation.load(path).table() == evaluation.table()
+        True
 
         Raises:
             FileNotFoundError: no such file.
@@ -228,6 +328,17 @@ class Evaluation:
         _check(method, self.methods, "method")
         return [n for n, task in self.tasks.items() if method in task.outcomes[self.masks[0]]]
 
+    def _having_any(self, method: str) -> list[str]:
+        """The same; at least one."""
+        names = self._having(method)
+        if not names:
+            there = [repr(one) for one in self.methods if self._having(one)]
+            raise ValueError(
+                f"no task was answered by {method!r}, which needs records with 'choices'; "
+                f"there is {', '.join(there) or 'no other method'}"
+            )
+        return names
+
     def _right(self, task: str, mask: MaskKind, method: str) -> np.ndarray:
         _check(task, tuple(self.tasks), "task")
         _check(mask, self.masks, "mask")
@@ -266,7 +377,8 @@ _FIELDS = (
 def _check(given: str, allowed: Sequence[str], what: str) -> None:
     if given not in allowed:
         raise ValueError(
-            f"{what} {given!r} was not evaluated; there is {', '.join(map(repr, allowed))}"
+            f"{what} {given!r} was not evaluated; "
+            f"there is {', '.join(map(repr, allowed)) or 'none'}"
         )
 
 

@@ -130,11 +130,6 @@ class _Batch:
         self._logits = self._forward(
             batch["input_ids"], batch["attention_mask"], batch["position_ids"]
         )
-        if not bool((self._logits < torch.inf).all()):  # it is -inf that rules a token out
-            raise FloatingPointError(
-                "the model's logits are not finite: its weights, or those of its adapter, are "
-                "broken, or the numbers are too large for their dtype; load it in float32 to see"
-            )
 
     def score(self) -> list[list[float]]:
         """The log-probability of each choice of each item."""
@@ -223,7 +218,7 @@ class _Batch:
     def _forward(
         self, ids: torch.Tensor, mask: Any, positions: torch.Tensor, keep: int = 1
     ) -> torch.Tensor:
-        """One pass; the logits of the last ``keep`` rows."""
+        """One pass; the logits of the last ``keep`` rows, all of them numbers."""
         if isinstance(mask, dict):
             mask = {kind: one.to(self._device) for kind, one in mask.items()}
         else:
@@ -237,6 +232,14 @@ class _Batch:
             logits_to_keep=keep,
             return_dict=True,
         )
+        # It is -inf that rules a token out.
+        broken = (~(outputs.logits < torch.inf)).flatten(1).any(1).nonzero()
+        if len(broken):
+            number = self._items[int(broken[0])].number + 1
+            raise FloatingPointError(
+                f"the model gives no number for record {number} (NaN or inf): are its weights "
+                "whole, and its dtype wide enough?"
+            )
         return outputs.logits
 
 

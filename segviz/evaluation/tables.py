@@ -36,7 +36,13 @@ def markdown(head: Sequence[str], rows: Sequence[Sequence[str]]) -> Iterator[str
 
 @dataclass(frozen=True, eq=False)
 class Paired:
-    """The same records, answered in two ways.
+    """The same records, answered in two ways, as :meth:`segviz.Evaluation.compare` gives them.
+
+    >>> from segviz.evaluation.statistics import mcnemar
+    >>> difference = Difference(Interval(0.5, 0.0, 1.0), 2, 0, mcnemar(2, 0), records=4)
+    >>> paired = Paired("segment", "causal", {"chains": difference}, difference.difference)
+    >>> print(paired.tasks["chains"].difference)  # in percentage points
+    50.0 [0.0, 100.0]
 
     Args:
         one: what is compared, in words.
@@ -51,7 +57,17 @@ class Paired:
     mean: Interval
 
     def to_markdown(self) -> str:
-        """A table in percentage points."""
+        """A table in percentage points.
+
+        >>> import segviz as sv
+        >>> chat = [*sv.examples["chain"], {"role": "assistant", "content": "Lena"}]
+        >>> evaluation = sv.evaluate(sv.load(), {"chains": [chat]}, methods=["generation"],
+        ...                          max_new_tokens=4, progress=False)
+        >>> print(evaluation.compare(evaluation, "segment", "causal").to_markdown())
+        | task | records | segment − causal | only one right | p |
+        | --- | --- | --- | --- | --- |
+        | chains | 1 | +100.0 [100.0, 100.0] | 1 : 0 | 1 |
+        """
         rows = [
             [
                 name,

@@ -70,7 +70,17 @@ class Task:
                 )
 
     def offered(self, record: Record) -> tuple[str, ...] | None:
-        """The choices of one record; None where there are none."""
+        """The choices of one record; None where there are none.
+
+        >>> chat = [{"role": "user", "content": "Who leads Anna?"},
+        ...         {"role": "assistant", "content": "Ben"}]
+        >>> task = Task("chains", [chat], choices=["Ben", "Carl"])
+        >>> task.offered(task.records[0])
+        ('Ben', 'Carl')
+
+        They are the record's own (``choices``), or the task's. In the paper's tasks only those that
+        the instruction names.
+        """
         if record.get("choices"):
             return tuple(record["choices"])
         if self.choices is not None and known(self.name) and "instruction" in record:
@@ -82,7 +92,14 @@ class Task:
         return None if self.choices is None else tuple(self.choices)
 
     def first(self, count: int) -> Task:
-        """The task's first records, under the choices of all of them."""
+        """The task's first records, under the choices of all of them.
+
+        >>> chats = [[{"role": "user", "content": "Who?"}, {"role": "assistant", "content": name}]
+        ...          for name in ("Ben", "Carl")]
+        >>> first = Task("names", chats).first(1)
+        >>> len(first.records), first.choices
+        (1, ('Ben', 'Carl'))
+        """
         some = copy(self)
         object.__setattr__(some, "records", self.records[:count])
         return some

@@ -69,23 +69,14 @@ class Work:
     def _answer(self, batch: Sequence[Item]) -> list[Answered] | None:
         """The answers of a batch; None if there is too little memory for several prompts."""
         try:
-            answered = answer(self.model, batch, self.mask, self.max_new_tokens)
+            return answer(self.model, batch, self.mask, self.max_new_tokens)
         except torch.OutOfMemoryError:
             if len(batch) == 1:
                 raise
-            answered = None
-        if answered is None:  # and the error, which keeps what was computed, is gone
-            if torch.cuda.is_available():
-                torch.cuda.empty_cache()
-            return None
-        for item, one in zip(batch, answered, strict=True):
-            if np.isnan(one.log_probabilities).any():
-                raise FloatingPointError(
-                    f"the model gives no number for the likelihood of record {item.number + 1} of "
-                    f"{self.prepared.task.name!r} (NaN): are its weights whole, and its dtype wide "
-                    "enough?"
-                )
-        return answered
+        # Out here the error, which keeps what was computed, is gone.
+        if torch.cuda.is_available():
+            torch.cuda.empty_cache()
+        return None
 
     def _key(self, item: Item) -> Key:
         return self.prepared.task.name, self.mask, item.number

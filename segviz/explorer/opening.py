@@ -57,6 +57,8 @@ def explore(
     Raises:
         TypeError: something that is no :class:`segviz.Model`.
         ValueError: a prompt the model cannot take.
+        TypeError, NotImplementedError: a prompt or decoding options it cannot take.
+        MemoryError: a run that cannot fit.
         traitlets.TraitError: no such layer, head or view.
     """
     _check_model(model, "explore(model, prompt)")

@@ -81,8 +81,10 @@ def mask(
         layer: which layer; None where all layers share one mask.
 
     Raises:
-        ValueError: no layer is named where the layers differ (sliding windows).
-        IndexError: no such layer.
+        IndexError: no such layer or token position.
+        TypeError: no trace or segmentation; an argument of another type.
+        ValueError: a value that an argument cannot have; the sentence says what is allowed. No
+            layer where the layers differ (sliding windows), or one of a segmentation.
     """
     sheet = Sheet.of("mask", trace, dict(locals()))
     chart = charts.mask(trace, layer, queries=queries, keys=keys, highlight=highlight)
@@ -125,7 +127,9 @@ def attention(
         head: a query head, likewise, ``"mean"`` or ``"max"``; several become columns.
 
     Raises:
-        IndexError: no such layer or head.
+        IndexError: no such layer, head or token position.
+        TypeError: no trace or comparison; an argument of another type.
+        ValueError: a value that an argument cannot have; the sentence says what is allowed.
     """
     sheet = Sheet.of("attention", trace, dict(locals()))
     look = Look(scale, limit, merge, hide_first, queries, keys, highlight, normalize)
@@ -170,7 +174,9 @@ def comparison(
         head: a query head, likewise, or ``"mean"`` or ``"max"``.
 
     Raises:
-        IndexError: no such layer or head.
+        IndexError: no such layer, head or token position.
+        TypeError: no comparison; an argument of another type.
+        ValueError: a value that an argument cannot have; the sentence says what is allowed.
     """
     sheet = Sheet.of("comparison", comparison, dict(locals()))
     look = Look(scale, limit, merge, hide_first, queries, keys, highlight, normalize)
@@ -205,6 +211,8 @@ def heads(
 
     Raises:
         IndexError: no such layer.
+        TypeError: no trace or comparison; an argument of another type.
+        ValueError: a value that an argument cannot have; the sentence says what is allowed.
     """
     sheet = Sheet.of("heads", trace, dict(locals()))
     chart = charts.heads(trace, layers, scale=scale, limit=limit)
@@ -240,6 +248,8 @@ def flow(
 
     Raises:
         IndexError: no such layer or head.
+        TypeError: no trace or comparison; an argument of another type.
+        ValueError: a value that an argument cannot have; the sentence says what is allowed.
     """
     chart = charts.flow(trace, layer, head)
     width = width or ("column" if len(chart.values) == 1 else "text")
@@ -283,7 +293,9 @@ def tokens(
 
     Raises:
         IndexError: no such layer, head or token position.
-        ValueError: a head or a query without a layer.
+        TypeError: no trace; an argument of another type.
+        ValueError: a value that an argument cannot have; the sentence says what is allowed. A head
+            or a query without a layer.
     """
     sheet = Sheet.of("tokens", trace, dict(locals()))
     chart = charts.tokens(
@@ -330,7 +342,9 @@ def arcs(
             strongest; the figure says from which probability on.
 
     Raises:
-        IndexError: no such layer or head.
+        IndexError: no such layer, head or token position.
+        TypeError: no trace; an argument of another type.
+        ValueError: a value that an argument cannot have; the sentence says what is allowed.
     """
     sheet = Sheet.of("arcs", trace, dict(locals()))
     look = Look("linear", limit, merge, hide_first, queries, keys, highlight)

@@ -114,18 +114,39 @@ class PaperFigure(Figure):
 
     @property
     def recipe(self) -> dict[str, Any] | None:
-        """How the figure was made, as it stands in its files; None where nobody gave it."""
+        """How the figure was made, as it stands in its files; None where nobody gave it.
+
+        >>> import segviz as sv
+        >>> figure = sv.figures.flow(sv.load().trace(sv.examples["chain"]), layer=1)
+        >>> figure.recipe["kind"], figure.recipe["arguments"]["layer"]
+        ('flow', 1)
+
+        :func:`segviz.figures.recipe` reads it from a file.
+        """
         return self._recipe
 
     @property
     def title(self) -> str:
-        """The title that its files have, a short sentence."""
+        """The title that its files have, a short sentence.
+
+        >>> import segviz as sv
+        >>> sv.figures.flow(sv.load().trace(sv.examples["chain"]), layer=1).title
+        'flow, layer 1: tiny-llama under the segment mask'
+
+        It stands in the file's metadata and not in the drawing.
+        """
         if self._title is not None:
             return self._title
         return "Figure" if self._recipe is None else title_of(self._recipe)
 
     def draw(self, renderer: Any) -> None:
-        """Draw the figure, with the ``rcParams`` it was made under."""
+        """Draw the figure, with the ``rcParams`` it was made under; matplotlib calls it.
+
+        >>> PaperFigure(figsize=(2, 1)).draw_without_rendering()
+
+        Args:
+            renderer: of the matplotlib backend that draws.
+        """
         # What LaTeX sets it also measures, so texts are escaped for both.
         with mpl.rc_context(self._changed_rc()):
             super().draw(latex.escaping(renderer) if self._for_latex else renderer)
@@ -170,7 +191,9 @@ class PaperFigure(Figure):
             settings: as in :meth:`matplotlib.figure.Figure.savefig`.
 
         Raises:
-            ValueError: another format; a PGF with pictures in an open file, which has no folder.
+            ValueError: another format; a backend; a PGF with pictures in an open file, which has no
+                folder.
+            TypeError: metadata that the format cannot hold.
             FileNotFoundError, IsADirectoryError, PermissionError: no place for the file.
             RuntimeError: PGF where LaTeX is not installed.
         """

@@ -78,8 +78,10 @@ def mask(
         layer: which layer; None where all layers share one mask.
 
     Raises:
-        ValueError: no layer is named where the layers differ (sliding windows).
-        IndexError: no such layer.
+        IndexError: no such layer or token position.
+        TypeError: no trace or segmentation; an argument of another type.
+        ValueError: a value that an argument cannot have; the sentence says what is allowed. No
+            layer where the layers differ (sliding windows), or one of a segmentation.
     """
     page = Page.of(width, font_size, theme)
     chart = charts.mask(trace, layer, queries=queries, keys=keys, highlight=highlight)
@@ -121,7 +123,9 @@ def attention(
         head: a query head, likewise, ``"mean"`` or ``"max"``; several become columns.
 
     Raises:
-        IndexError: no such layer or head.
+        IndexError: no such layer, head or token position.
+        TypeError: no trace or comparison; an argument of another type.
+        ValueError: a value that an argument cannot have; the sentence says what is allowed.
     """
     page = Page.of(width, font_size, theme)
     look = Look(scale, limit, merge, hide_first, queries, keys, highlight, normalize)
@@ -165,7 +169,9 @@ def comparison(
         head: a query head, likewise, or ``"mean"`` or ``"max"``.
 
     Raises:
-        IndexError: no such layer or head.
+        IndexError: no such layer, head or token position.
+        TypeError: no comparison; an argument of another type.
+        ValueError: a value that an argument cannot have; the sentence says what is allowed.
     """
     page = Page.of(width, font_size, theme)
     look = Look(scale, limit, merge, hide_first, queries, keys, highlight, normalize)
@@ -201,6 +207,8 @@ def heads(
 
     Raises:
         IndexError: no such layer.
+        TypeError: no trace or comparison; an argument of another type.
+        ValueError: a value that an argument cannot have; the sentence says what is allowed.
     """
     page = Page.of(width, font_size, theme)
     run = charts.run_of(trace)
@@ -236,6 +244,8 @@ def flow(
 
     Raises:
         IndexError: no such layer or head.
+        TypeError: no trace or comparison; an argument of another type.
+        ValueError: a value that an argument cannot have; the sentence says what is allowed.
     """
     page = Page.of(width, font_size, theme)
     chart = charts.flow(trace, layer, head)
@@ -276,7 +286,9 @@ def tokens(
 
     Raises:
         IndexError: no such layer, head or token position.
-        ValueError: a head or a query without a layer.
+        TypeError: no trace; an argument of another type.
+        ValueError: a value that an argument cannot have; the sentence says what is allowed. A head
+            or a query without a layer.
     """
     page = Page.of(width, font_size, theme)
     chart = charts.tokens(
@@ -321,7 +333,9 @@ def arcs(
             strongest; the plot says from which probability on.
 
     Raises:
-        IndexError: no such layer or head.
+        IndexError: no such layer, head or token position.
+        TypeError: no trace; an argument of another type.
+        ValueError: a value that an argument cannot have; the sentence says what is allowed.
     """
     page = Page.of(width, font_size, theme)
     look = Look("linear", limit, merge, hide_first, queries, keys, highlight)

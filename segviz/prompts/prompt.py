@@ -66,11 +66,22 @@ class Prompt:
 
     @property
     def length(self) -> int:
-        """Number of tokens."""
+        """Number of tokens.
+
+        >>> from segviz.segments import Segment
+        >>> Prompt((5, 9), ("Hi", "!"), "Hi!", Segmentation([Segment(0, 2, "text")])).length
+        2
+        """
         return len(self.token_ids)
 
     def with_segmentation(self, segmentation: Segmentation) -> Prompt:
         """The same tokens under other segments.
+
+        >>> from segviz.segments import Segment
+        >>> prompt = Prompt((5, 9), ("Hi", "!"), "Hi!", Segmentation([Segment(0, 2, "text")]))
+        >>> causal = prompt.segmentation.set_attention(0, "causal")
+        >>> prompt.with_segmentation(causal).segmentation.segments[0].attention
+        'causal'
 
         Raises:
             ValueError: a segmentation of another length.

@@ -79,11 +79,14 @@ class Session(SessionState):
     Raises:
         ValueError: a prompt the model cannot take.
         TypeError, NotImplementedError: decoding options it cannot take.
+        MemoryError: a run that cannot fit.
         traitlets.TraitError: a segmentation of another length, no such layer, head or view.
     """
 
     _ready = False
     """Whether changes are edits, and not the first values."""
+
+    _closed = False
 
     def __init__(
         self,
@@ -117,6 +120,12 @@ class Session(SessionState):
         self._ready = True
         self._run_soon()
 
+    def __setattr__(self, name: str, value: Any) -> None:
+        # What is set now would be followed by no run, and by no other trait.
+        if self._closed and self.has_trait(name):
+            self._refuse_if_closed()
+        super().__setattr__(name, value)
+
     def __repr__(self) -> str:
         return (
             f"<segviz.Session: {self._model.name!r}, {len(self.segmentation.segments)} segments, "
@@ -125,15 +134,35 @@ class Session(SessionState):
 
     @property
     def model(self) -> Model:
-        """The model that runs the prompt."""
+        """The model that runs the prompt.
+
+        >>> import segviz as sv
+        >>> session = sv.Session(sv.load(), sv.examples["chain"], max_new_tokens=0)
+        >>> session.model.name
+        'tiny-llama'
+        """
         return self._model
 
     @property
     def trace(self) -> Trace:
         """The trace behind the current view: the causal one, else the segment one.
 
+        >>> import segviz as sv
+        >>> session = sv.Session(sv.load(), sv.examples["chain"], max_new_tokens=4)
+        >>> session.trace.mask_kind
+        'segment'
+        >>> session.trace = session.model.trace("Anna follows Ben.", mask="causal")
+        >>> session.view, session.prompt.length == session.trace.prompt_length
+        ('causal', True)
+
         Reading waits for the run of the latest edit. Writing shows a trace from elsewhere, of this
         model: its prompt and segments become the session's, and the other mask is run for it.
+
+        Raises:
+            RuntimeError: reading: as in :meth:`wait`; writing: a closed session.
+            TypeError: writing something that is no :class:`segviz.Trace`.
+            ValueError: writing a trace of another model (by its name and adapter, which the trace
+                keeps, and by its layers and query heads), or of a prompt the model cannot take.
         """
         self.wait()
         return self._runs.traces["causal" if self.view == "causal" else "segment"]
@@ -148,6 +177,7 @@ class Session(SessionState):
                 f"this trace has {len(trace.layers)} layers of {trace.heads} heads; the session's "
                 f"model has {self._model.layers} of {self._model.heads}"
             )
+        self._refuse_trace_of_another(trace.recipe)
         prompt_segments = [s for s in trace.segmentation.segments if s.stop <= trace.prompt_length]
         prompt = Prompt(
             trace.token_ids[: trace.prompt_length],
@@ -163,9 +193,29 @@ class Session(SessionState):
             self._runs.take(trace, done=True)
             self._run_soon()
 
+    def _refuse_trace_of_another(self, recipe: Mapping[str, Any]) -> None:
+        own = {"model": self._model.name, "adapter": self._model.adapter}
+        made = {name: recipe.get(name) for name in own}
+        if made["model"] is not None and made != own:
+            raise ValueError(
+                f"this trace is of {made['model']!r} with the adapter {made['adapter']!r}; the "
+                f"session's model is {own['model']!r} with {own['adapter']!r}: open a session with "
+                "the trace's model (if that is the same under another name, set session.model.name "
+                "and session.model.adapter), or show the trace alone, AttentionView.of(trace)"
+            )
+
     @property
     def comparison(self) -> Comparison:
-        """Both traces side by side; reading waits for the run of the latest edit."""
+        """Both traces side by side; reading waits for the run of the latest edit.
+
+        >>> import segviz as sv
+        >>> session = sv.Session(sv.load(), sv.examples["chain"], max_new_tokens=4)
+        >>> session.comparison.parted
+        True
+
+        Raises:
+            RuntimeError: as in :meth:`wait`.
+        """
         self.wait()
         traces = self._runs.traces
         return Comparison(traces["causal"], traces["segment"])
@@ -194,8 +244,14 @@ class Session(SessionState):
 
         To replace the prompt and its segments outright, assign ``session.prompt``.
 
+        Args:
+            prompt: a prompt; a text, cut at the delimiter of the text before it; or messages, under
+                the template options of the chat before it.
+
         Raises:
             ValueError: a prompt the model cannot take; the session stays as it was.
+            TypeError: something that stands for no prompt; likewise.
+            RuntimeError: a closed session.
         """
         self._refuse_if_closed()
         with self.lock:
@@ -214,10 +270,21 @@ class Session(SessionState):
     def wait(self, timeout: float | None = None) -> Session:
         """Wait until the latest edit has been run, and what is looked at is up to date.
 
+        >>> import segviz as sv
+        >>> session = sv.Session(sv.load(), sv.examples["chain"], max_new_tokens=4)
+        >>> session.wait(timeout=60).busy
+        False
+
+        Args:
+            timeout: in seconds; None: as long as it takes.
+
+        Returns:
+            the session.
+
         Raises:
             TimeoutError: it takes longer than ``timeout`` seconds.
-            RuntimeError: the run failed or was stopped, something cannot be shown, or this is
-                called in one of the worker threads.
+            RuntimeError: the run failed or was stopped, something cannot be shown, the session is
+                closed, or this is called in one of the worker threads.
         """
         workers = (self._runs.worker, self._looking.worker)
         for worker in workers:
@@ -234,11 +301,27 @@ class Session(SessionState):
         return self
 
     def stop(self) -> None:
-        """Cancel the run under way; what is there stays."""
+        """Cancel the run under way; what is there stays.
+
+        >>> import segviz as sv
+        >>> session = sv.Session(sv.load(), sv.examples["chain"], max_new_tokens=4)
+        >>> session.stop()
+        >>> session.segment_answer.state in ("cancelled", "done")
+        True
+
+        The next edit, or :meth:`run`, starts another one.
+        """
         self._runs.stop()
 
     def run(self) -> None:
         """Run both masks again, for instance after the weights have changed.
+
+        >>> import segviz as sv
+        >>> session = sv.Session(sv.load(), sv.examples["chain"], max_new_tokens=4)
+        >>> session.stop()
+        >>> session.run()
+        >>> session.trace.generated_text
+        ' Lena'
 
         Raises:
             RuntimeError: a closed session.
@@ -251,7 +334,20 @@ class Session(SessionState):
             self._run_soon()
 
     def close(self) -> None:
-        """Close the explorers of this session, and free its traces."""
+        """Close the explorers of this session, and free its traces.
+
+        >>> import segviz as sv
+        >>> session = sv.Session(sv.load(), sv.examples["chain"], max_new_tokens=4)
+        >>> session.close()
+        >>> session.trace
+        Traceback (most recent call last):
+        RuntimeError: this session is closed: make another one of session.prompt
+
+        A run under way is cancelled, and waited for. What the session holds can still be read and
+        saved, but not changed. Closing it again does nothing.
+        """
+        if self._closed:
+            return
         self.stop()
         self._looking.worker.cancel()
         self._runs.worker.wait()
@@ -266,9 +362,10 @@ class Session(SessionState):
             self.front = None
             self.pattern = self.receipt = self.contrast = self.flows = self.parting = None
             self.overview = {}
+            self._closed = True
 
     def _refuse_if_closed(self) -> None:
-        if not self._ready:
+        if self._closed:
             raise RuntimeError("this session is closed: make another one of session.prompt")
 
     # Leaving something behind
@@ -276,7 +373,18 @@ class Session(SessionState):
     def save(self, path: str | Path) -> None:
         """Write prompt, segments, view and settings as small JSON; :func:`segviz.open_session`.
 
-        No weights and no traces: opened again, the session runs again.
+        >>> import tempfile
+        >>> import segviz as sv
+        >>> session = sv.Session(sv.load(), sv.examples["chain"], max_new_tokens=4)
+        >>> session.save(Path(tempfile.mkdtemp()) / "session.json")
+
+        No weights and no traces: opened again, the session runs again. A warning names decoding
+        options that JSON does not know, such as ``stopping_criteria``: they are left out.
+
+        Raises:
+            FileNotFoundError: no such folder.
+            IsADirectoryError: a folder of that name.
+            TypeError: messages or template options that JSON does not know.
         """
         file.write(Path(path), self)
 
@@ -299,15 +407,22 @@ class Session(SessionState):
         Raises:
             ValueError: no such kind.
             TypeError: an argument that the kind does not take.
-            RuntimeError: the run failed or was stopped.
+            RuntimeError: as in :meth:`wait`.
         """
         return figure_of(self, kind, options)
 
     def snapshot(self) -> None:
         """Leave a static picture of the explorer in the notebook, which shows on GitHub, too.
 
+        >>> import segviz as sv
+        >>> session = sv.explore(sv.load(), sv.examples["chain"])  # doctest: +ELLIPSIS
+        <segviz...ExplorerView object at ...>
+        >>> session.snapshot()  # doctest: +ELLIPSIS
+        {'image/png': '...'}
+
         Raises:
-            RuntimeError: a session without an explorer; see :func:`segviz.explore`.
+            RuntimeError: a session without an explorer, see :func:`segviz.explore`; or as in
+                :meth:`wait`.
         """
         from IPython.display import display  # noqa: PLC0415 (only notebooks have it)
 
@@ -322,6 +437,12 @@ class Session(SessionState):
     ) -> str | None:
         """One self-contained page of the explorer, which works without a kernel and a network.
 
+        >>> import segviz as sv
+        >>> session = sv.explore(sv.load(), sv.examples["chain"])  # doctest: +ELLIPSIS
+        <segviz...ExplorerView object at ...>
+        >>> session.to_html(heads=[(1, 0)]).startswith("<!doctype html>")
+        True
+
         Segments and mask can be edited in it, all heads are there as thumbnails, and some in full
         resolution; the attention and the answers are those of now.
 
@@ -330,8 +451,12 @@ class Session(SessionState):
             heads: ``(layer, head)`` in full resolution; None: the chosen one, and the three that
                 the segment mask changed most.
 
+        Returns:
+            the page; None where it was written.
+
         Raises:
-            RuntimeError: a session without an explorer; see :func:`segviz.explore`.
+            RuntimeError: a session without an explorer, see :func:`segviz.explore`; or as in
+                :meth:`wait`.
             IndexError: no such head.
             TypeError: heads of another form.
             FileNotFoundError: no such folder.
@@ -482,7 +607,18 @@ class Session(SessionState):
                 self._looking.ask(self.wanted())
 
     def look_first(self, first: int, last: int) -> None:
-        """Summarise these layers before the others: they are in sight in the head grid."""
+        """Summarise these layers before the others: they are in sight in the head grid.
+
+        >>> import segviz as sv
+        >>> session = sv.Session(sv.load(), sv.examples["chain"], max_new_tokens=0)
+        >>> session.look_first(1, 2)
+        >>> session.wanted().layers
+        [1, 2, 0]
+
+        Args:
+            first: the first of the layers, 0-based.
+            last: the last of them.
+        """
         with self.lock:
             self.first_layers = range(first, last + 1)
             self._look()
@@ -490,10 +626,22 @@ class Session(SessionState):
     def pin_answer(self, mask: MaskKind, index: int) -> None:
         """Pin a generated token of the answer under a mask, and look at that run.
 
+        >>> import segviz as sv
+        >>> session = sv.Session(sv.load(), sv.examples["chain"], max_new_tokens=4)
+        >>> session.wait().pin_answer("causal", 0)
+        >>> session.view, session.pinned == session.prompt.length
+        ('causal', True)
+
+        Args:
+            mask: ``"causal"`` or ``"segment"``.
+            index: 0-based, of the answer's tokens.
+
         Raises:
             ValueError: a mask that is neither ``"causal"`` nor ``"segment"``.
             IndexError: no such token.
+            RuntimeError: a closed session.
         """
+        self._refuse_if_closed()
         if mask not in KINDS:
             raise ValueError(f"mask={mask!r}; allowed are 'causal' and 'segment'")
         with self.lock:
@@ -507,7 +655,14 @@ class Session(SessionState):
             self.pinned = self.prompt.length + index
 
     def wanted(self) -> Wanted:
-        """What is looked at now, of the traces at hand."""
+        """What is looked at now, of the traces at hand; it does not wait for a run.
+
+        >>> import segviz as sv
+        >>> session = sv.Session(sv.load(), sv.examples["chain"], max_new_tokens=0)
+        >>> session.layer = 2
+        >>> session.wanted().layer, session.wanted().view
+        (2, 'segment')
+        """
         with self.lock:
             inside, layers = self.first_layers, range(self._model.layers)
             return Wanted(

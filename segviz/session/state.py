@@ -13,7 +13,15 @@ from segviz.trace import HeadCheck
 
 
 class SessionState(traitlets.HasTraits):
-    """What a session holds: what is edited, what is looked at, what was computed."""
+    """What a session holds: what is edited, what is looked at, what was computed.
+
+    >>> state = SessionState()
+    >>> state.observe(lambda change: print(change["name"], change["new"]), ["layer", "head"])
+    >>> state.layer = 2
+    layer 2
+
+    Every trait says in its ``help`` what it is: ``Session.layer.help``.
+    """
 
     prompt = traitlets.Instance(Prompt, help="The prompt, with the current segments.")
     segmentation = traitlets.Instance(Segmentation, help="The prompt's segments.")

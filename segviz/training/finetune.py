@@ -186,4 +186,6 @@ def own_device(options: Mapping[str, Any]) -> str | None:
 def _check_libraries() -> None:
     missing = [name for name in ("peft", "accelerate") if find_spec(name) is None]
     if missing:
-        raise ImportError(f"finetune needs {' and '.join(missing)}: pip install 'segviz[finetune]'")
+        raise ImportError(
+            f"finetune needs {' and '.join(missing)}: pip install 'segviz-attention[finetune]'"
+        )

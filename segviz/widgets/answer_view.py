@@ -89,7 +89,8 @@ class AnswerView(View):
         (' Lena', 2)
 
         Args:
-            run: a :class:`segviz.Comparison` or a :class:`segviz.Trace`.
+            run: a :class:`segviz.Comparison` or a :class:`segviz.Trace`. One that ends with its
+                prompt has an empty answer.
         """
         traces: list[Any] = [getattr(run, kind, None) or run for kind in MASK_KINDS]
         if traces[0] is traces[1]:
@@ -143,12 +144,19 @@ class AnswerView(View):
     ) -> None:
         """Set what is given of one answer; the rest stays.
 
+        >>> view = AnswerView()
+        >>> view.set("causal", [" Fay"], state="running", probabilities=[0.9])
+        >>> view.set("causal", state="done", note="greedy")
+        >>> view.causal
+        {'tokens': [' Fay'], 'state': 'done', 'note': 'greedy'}
+
         Probabilities stay as long as the tokens before and in their place stay.
 
         Args:
             mask: under which mask the answer was given.
             tokens: text of the generated tokens.
-            state: how far the answer has come.
+            state: how far the answer has come: ``"waiting"``, ``"running"``, ``"done"``,
+                ``"cancelled"`` or ``"failed"``.
             note: a few words about it.
             probabilities: of each token, as far as known; NaN where unknown.
             top: in place of each token the likeliest ones, as (token, probability); the first ten
@@ -199,12 +207,34 @@ class AnswerView(View):
         )
 
     def append(self, mask: MaskKind, *tokens: str) -> None:
-        """Add tokens to an answer that is coming in."""
+        """Add tokens to an answer that is coming in.
+
+        >>> view = AnswerView()
+        >>> view.append("causal", " Fay", "<|end|>")
+        >>> view.causal["tokens"]
+        [' Fay', '<|end|>']
+
+        Raises:
+            ValueError: a mask that is neither ``"causal"`` nor ``"segment"``.
+            traitlets.TraitError: tokens that are no strings.
+        """
         self._check_mask(mask)
         self.set(mask, [*getattr(self, mask)["tokens"], *tokens])
 
     def probabilities(self, mask: MaskKind) -> tuple[float, ...]:
-        """Of the tokens of one answer, as far as they were given."""
+        """Of the tokens of one answer, as far as they were given.
+
+        >>> view = AnswerView()
+        >>> view.set("causal", [" Fay", "<|end|>"], probabilities=[0.9])
+        >>> view.probabilities("causal")
+        (0.9,)
+
+        Returns:
+            0 to 1, NaN where unknown.
+
+        Raises:
+            ValueError: a mask that is neither ``"causal"`` nor ``"segment"``.
+        """
         self._check_mask(mask)
         return self._probabilities[mask]
 
@@ -240,7 +270,13 @@ class AnswerView(View):
             callback()
 
     def png(self) -> bytes:
-        """The answers as a picture."""
+        """The answers as a picture, a PNG file.
+
+        >>> view = AnswerView()
+        >>> view.set("segment", [" Lena"], state="done")
+        >>> view.png()[1:4]
+        b'PNG'
+        """
         from segviz.widgets.drawing.answer import answer_png  # noqa: PLC0415 - matplotlib is slow to load
 
         return answer_png(self)

@@ -40,6 +40,7 @@ class AttentionView(SegmentedView):
 
     Raises:
         traitlets.TraitError: arguments that do not fit together.
+        TypeError: a trait that there is not.
         ValueError: an array that does not fit them.
     """
 
@@ -102,6 +103,11 @@ class AttentionView(SegmentedView):
             layer: 0-based.
             head: a query head, or ``"mean"`` or ``"max"`` over the heads of the layer.
             traits: such as ``scale="log"``.
+
+        Raises:
+            IndexError, TypeError, ValueError: as in :meth:`segviz.Trace.attention`.
+            TypeError: a trait that there is not.
+            traitlets.TraitError: a value that a trait cannot have.
         """
         view = cls(None, trace.tokens, trace.segmentation, trace.prompt_length, **traits)
         title = f"{head_name(layer, head)}: {trace.mask_kind} mask"
@@ -124,6 +130,11 @@ class AttentionView(SegmentedView):
             layer: 0-based.
             head: a query head, or ``"mean"`` or ``"max"`` over the heads of the layer.
             traits: as in :meth:`of`.
+
+        Raises:
+            IndexError, TypeError, ValueError: as in :meth:`segviz.Comparison.difference`.
+            TypeError: a trait that there is not.
+            traitlets.TraitError: a value that a trait cannot have.
         """
         tiles, shown = comparison.tiles(layer, head), comparison.segment
         length = tiles.shape[1]
@@ -147,12 +158,27 @@ class AttentionView(SegmentedView):
 
     @property
     def heading(self) -> str:
-        """The title of what is shown."""
+        """The title of what is shown; ``""`` before anything was.
+
+        >>> view = AttentionView()
+        >>> view.show(np.eye(2), title="layer 3, head 5")
+        >>> view.heading
+        'layer 3, head 5'
+        """
         return self._shown.title if self._shown else ""
 
     @property
     def encoded(self) -> Encoded | None:
-        """What is on show as colours, under the chosen scale; None before anything was shown."""
+        """What is on show as colours, under the chosen scale; None before anything was shown.
+
+        >>> view = AttentionView(np.array([[1.0, 0.0], [0.5, 0.5]]), scale="linear")
+        >>> view.encoded.data.tolist(), view.encoded.maximum
+        ([[255, 1], [128, 128]], 1.0)
+
+        Returns:
+            :class:`segviz.widgets.scale.Encoded`: uint8 ``[row, column]``, 0 where masked, and the
+            number at which the colours end.
+        """
         shown = self._shown
         if shown is None:
             return None
@@ -189,6 +215,11 @@ class AttentionView(SegmentedView):
     ) -> None:
         """Show another pattern; the next hover asks about this one.
 
+        >>> view = AttentionView()
+        >>> view.show(np.array([[0.0, 0.0], [-0.2, 0.2]]), kind="diverging", title="difference")
+        >>> view.encoded.kind
+        'diverging'
+
         Args:
             array: float ``[query, key]``; with fewer queries than keys the queries are the last.
                 Or :class:`segviz.tiles.Tiles`, read where somebody looks.
@@ -201,6 +232,7 @@ class AttentionView(SegmentedView):
 
         Raises:
             ValueError: an array or a mask of the wrong shape or kind, or NaN in a visible cell.
+            traitlets.TraitError: traits that do not fit together, or that there are not.
         """
         if kind not in KINDS:
             raise ValueError(f"kind={kind!r}; allowed are {' and '.join(map(repr, KINDS))}")
@@ -212,7 +244,13 @@ class AttentionView(SegmentedView):
             self._draw(tiles, kind, title, maximum)
 
     def clear(self) -> None:
-        """Show nothing, as before the first :meth:`show`; no query is pinned any more."""
+        """Show nothing, as before the first :meth:`show`; no query is pinned any more.
+
+        >>> view = AttentionView(np.eye(2))
+        >>> view.clear()
+        >>> print(view.encoded)
+        None
+        """
         self._shown = None
         self.pinned = None
         self.forget("attention")
@@ -319,7 +357,11 @@ class AttentionView(SegmentedView):
         self.send(answer, [array.tobytes() for array in (*packed(data), ends)])
 
     def png(self) -> bytes | None:
-        """The heat map as a picture, under the chosen scale; None before anything was shown."""
+        """The heat map as a picture, under the chosen scale; None before anything was shown.
+
+        >>> AttentionView(np.eye(2)).png()[1:4]
+        b'PNG'
+        """
         if self._shown is None:
             return None
         from segviz.widgets.drawing.matrices import attention_png  # noqa: PLC0415 - matplotlib is slow to load

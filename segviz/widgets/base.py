@@ -35,6 +35,9 @@ class View(anywidget.AnyWidget):
     ...     pass
     >>> view.error
     ''
+
+    Raises:
+        TypeError: a trait that there is not.
     """
 
     _esm: ClassVar[Any] = "export default { render() {} }"
@@ -44,6 +47,8 @@ class View(anywidget.AnyWidget):
     ).tag(sync=True)
 
     def __init__(self, **kwargs: Any) -> None:
+        if unknown := [name for name in kwargs if not self.has_trait(name)]:
+            raise TypeError(self._no_trait(*unknown))
         self._errors: dict[str, str] = {}
         self._published: dict[str, Message] = {}
         self.kept: dict[str, list[Message]] = {}
@@ -52,6 +57,15 @@ class View(anywidget.AnyWidget):
         self._publishing = threading.RLock()
         super().__init__(**kwargs)
         self.on_msg(View._dispatch)
+
+    def _no_trait(self, *names: str) -> str:
+        """That there are no such traits, and which ones a user may set."""
+        # Those with an underscore are between the widgets' machinery and the page.
+        allowed = sorted(name for name in self.traits(sync=True) if not name.startswith("_"))
+        return (
+            f"{type(self).__name__} has no trait {', '.join(map(repr, names))}; "
+            f"it has {', '.join(allowed)}"
+        )
 
     # Messages to the page
 
@@ -149,7 +163,14 @@ class View(anywidget.AnyWidget):
     # Pictures
 
     def png(self) -> bytes | None:
-        """Hook: a static picture of the current state, for places without a kernel."""
+        """Hook: a static picture of the current state, for places without a kernel.
+
+        >>> print(View().png())  # a view has one where it says so
+        None
+
+        Returns:
+            a PNG file; None where there is no picture.
+        """
         return None
 
     def to_html(self, title: str = "segviz") -> str:
@@ -157,6 +178,9 @@ class View(anywidget.AnyWidget):
 
         >>> View().to_html().startswith("<!doctype html>")
         True
+
+        Args:
+            title: of the page.
         """
         return export.page(self, title)
 

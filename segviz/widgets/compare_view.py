@@ -99,7 +99,8 @@ class CompareView(SegmentedView):
             head: a query head.
 
         Raises:
-            IndexError: no such layer or head.
+            IndexError, TypeError: no such layer or head.
+            RuntimeError: a model's output head has changed since its run.
         """
         causal, segment = comparison.causal, comparison.segment
         shared = comparison.shared_length
@@ -146,7 +147,24 @@ class CompareView(SegmentedView):
         next_tokens: tuple[Likely, Likely],
         title: str = "",
     ) -> None:
-        """Show a whole comparison, as :meth:`show_patterns` and the other two do part by part."""
+        """Show a whole comparison, as :meth:`show_patterns` and the other two do part by part.
+
+        >>> from segviz.segments import Segment
+        >>> causal, segment = np.array([[1.0, 0.0], [0.4, 0.6]]), np.array([[0.7, 0.3], [0.4, 0.6]])
+        >>> view = CompareView()
+        >>> view.show(
+        ...     causal=causal, segment=segment, difference=segment - causal, tokens=["Hi", "!"],
+        ...     segmentation=Segmentation([Segment(0, 2, "user")]), prompt_length=2,
+        ...     flows={"head": (np.ones((1, 1)), np.ones((1, 1)))},
+        ...     divergence=np.array([0.1, 1.4]), exact=True, position=1, parted=True,
+        ...     next_tokens=([(" Fay", 0.9)], [(" Lena", 0.8)]), title="layer 1, head 0",
+        ... )
+        >>> view.heading, view.flow_names
+        ('layer 1, head 0', ['user'])
+
+        The arguments, and what is raised, are those of :meth:`show_patterns`, :meth:`show_flows`
+        and :meth:`show_parting`.
+        """
         self.show_patterns(
             causal=causal,
             segment=segment,
@@ -177,6 +195,12 @@ class CompareView(SegmentedView):
         title: str = "",
     ) -> None:
         """Show one head under both masks; the next hover asks about this one.
+
+        >>> causal, segment = np.array([[1.0, 0.0], [0.4, 0.6]]), np.array([[0.7, 0.3], [0.4, 0.6]])
+        >>> view = CompareView()
+        >>> view.show_patterns(causal=causal, segment=segment, difference=segment - causal)
+        >>> view.patterns.size
+        (2, 2)
 
         Positions behind the last one of ``difference`` are left out: there the answers have
         parted, and the two runs see different tokens.
@@ -216,6 +240,12 @@ class CompareView(SegmentedView):
     ) -> None:
         """Show the attention mass between segments under both masks, and what moved.
 
+        >>> view = CompareView()
+        >>> causal, segment = np.array([[1, 0], [0.4, 0.6]]), np.array([[1, 0], [0.1, 0.9]])
+        >>> view.show_flows({"head": (causal, segment)}, ["system", "user"])
+        >>> view.flow_of, view.flow_names
+        ('head', ['system', 'user'])
+
         Where one run has no answer and the other has one, the response is left out.
 
         Args:
@@ -249,6 +279,14 @@ class CompareView(SegmentedView):
         prompt_length: int | None = None,
     ) -> None:
         """Show where the two answers part, and what each run expected there.
+
+        >>> view = CompareView()
+        >>> likely = [(" Fay", 0.9), (" Lena", 0.1)], [(" Lena", 0.8), (" Fay", 0.2)]
+        >>> view.show_parting(
+        ...     divergence=np.array([0.1, 1.4]), position=1, parted=True, next_tokens=likely
+        ... )
+        >>> view.parting["rows"][0]["label"]
+        ' Lena'
 
         Args:
             divergence: KL(segment || causal) ``[position]`` in nats; None if it is not known.
@@ -287,7 +325,14 @@ class CompareView(SegmentedView):
         self.publish("parting", self.parting, *([] if divergence is None else [divergence]))
 
     def clear(self) -> None:
-        """Show nothing, as before the first run."""
+        """Show nothing, as before the first run.
+
+        >>> view = CompareView()
+        >>> view.show_flows({"head": (np.eye(2), np.eye(2))}, ["system", "user"])
+        >>> view.clear()
+        >>> view.flows
+        {}
+        """
         self.patterns, self.flows, self.parting, self.divergence = None, {}, None, None
         for kind in ("patterns", "flows", "parting"):
             self.forget(kind)
@@ -340,7 +385,13 @@ class CompareView(SegmentedView):
         self.send(answer, [array.tobytes() for array in scale.packed(data)])
 
     def png(self) -> bytes | None:
-        """What is shown as a picture; None before anything was."""
+        """What is shown as a picture; None before anything was.
+
+        >>> view = CompareView()
+        >>> view.show_flows({"head": (np.eye(2), np.eye(2))}, ["system", "user"])
+        >>> view.png()[1:4]
+        b'PNG'
+        """
         if self.patterns is None and not self.flows and self.parting is None:
             return None
         from segviz.widgets.drawing.compare import compare_png  # noqa: PLC0415 - matplotlib is slow to load

@@ -123,7 +123,13 @@ class ExplorerView(HeadChoice):
 
     @property
     def children(self) -> tuple[View, ...]:
-        """The views it hosts, in the order in which they stand in the page."""
+        """The views it hosts, in the order in which they stand in the page.
+
+        >>> from segviz.segments import Segment
+        >>> view = ExplorerView(["Hi", "!"], Segmentation([Segment(0, 2, "user")]))
+        >>> view.children.index(view.strip), len(view.children)
+        (1, 8)
+        """
         return (
             self.prompt, self.strip, self.answer, self.mask, self.attention, self.receipt,
             self.grid, self.compare,
@@ -131,6 +137,12 @@ class ExplorerView(HeadChoice):
 
     def set_prompt(self, tokens: Sequence[str], segmentation: Segmentation) -> None:
         """Show another prompt in all views; what a run has to show waits for the run.
+
+        >>> from segviz.segments import Segment
+        >>> view = ExplorerView(["Hi", "!"], Segmentation([Segment(0, 2, "user")]))
+        >>> view.set_prompt(["Bye"], Segmentation([Segment(0, 1, "user")]))
+        >>> view.strip.tokens, view.mask.segmentation.length
+        (['Bye'], 1)
 
         Raises:
             traitlets.TraitError: tokens and segments that do not fit together.
@@ -156,6 +168,13 @@ class ExplorerView(HeadChoice):
     ) -> None:
         """Show the attention of a run, and let the mask view cover the same positions.
 
+        >>> from segviz.segments import Segment
+        >>> view = ExplorerView(["Hi", "!"], Segmentation([Segment(0, 2, "user")]))
+        >>> whole = view.strip.segmentation.append(1, "response")
+        >>> view.show(np.eye(3), tokens=["Hi", "!", " Yes"], segmentation=whole, prompt_length=2)
+        >>> view.mask.segmentation.length, view.mask.prompt_length
+        (3, 2)
+
         Where the strip has moved on since the run, borders and mask stay with the strip.
 
         Args:
@@ -168,6 +187,9 @@ class ExplorerView(HeadChoice):
             title: the heading.
             mask: bool ``[query, key]``, True = may attend; of an array.
             maximum: end of the colour scale.
+
+        Raises:
+            ValueError, traitlets.TraitError: as in :meth:`AttentionView.show`.
         """
         with self._following:
             positions = {
@@ -201,7 +223,14 @@ class ExplorerView(HeadChoice):
             self.send({"kind": "exported", "name": name}, [data])
 
     def close(self) -> None:
-        """Close this widget and the views it hosts."""
+        """Close this widget and the views it hosts.
+
+        >>> from segviz.segments import Segment
+        >>> view = ExplorerView(["Hi", "!"], Segmentation([Segment(0, 2, "user")]))
+        >>> view.close()
+        >>> print(view.comm)
+        None
+        """
         for callback in self.on_close:
             callback()
         self.on_close.clear()
@@ -212,7 +241,13 @@ class ExplorerView(HeadChoice):
         super().close()
 
     def png(self) -> bytes:
-        """All views as one picture."""
+        """All views as one picture, a PNG file.
+
+        >>> from segviz.segments import Segment
+        >>> view = ExplorerView(["Hi", "!"], Segmentation([Segment(0, 2, "user")]))
+        >>> view.png()[1:4]
+        b'PNG'
+        """
         from segviz.widgets.drawing.explorer import explorer_png  # noqa: PLC0415 - matplotlib is slow to load
 
         return explorer_png(self)

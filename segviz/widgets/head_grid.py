@@ -62,6 +62,7 @@ class HeadGrid(HeadChoice):
     Raises:
         traitlets.TraitError: a layer or head that does not exist, heads that cannot be grouped, or
             an unknown summary.
+        TypeError: a trait that there is not.
     """
 
     _esm = assets.script("head_grid.js")
@@ -115,7 +116,7 @@ class HeadGrid(HeadChoice):
             traits: the chosen ``layer`` and ``head``, ``sort``, ``color``.
 
         Raises:
-            traitlets.TraitError: as for the class.
+            traitlets.TraitError, TypeError: as for the class.
             ValueError: a size below 1, or too large to be sent.
         """
         grid = cls(len(trace.layers), trace.heads, trace.kv_heads, **traits)
@@ -169,7 +170,13 @@ class HeadGrid(HeadChoice):
 
     @property
     def missing(self) -> list[int]:
-        """The layers of which nothing is shown yet, or only an earlier state."""
+        """The layers of which nothing is shown yet, or only an earlier state.
+
+        >>> grid = HeadGrid(layers=2, heads=4)
+        >>> grid.show_layer(1, np.zeros((4, 16, 16), np.uint8), {})
+        >>> grid.missing
+        [0]
+        """
         rows = dict(self.rows)
         fresh = {i for i, row in rows.items() if not self.stale or row.revision == self.revision}
         return [layer for layer in range(self.layers) if layer not in fresh]
@@ -182,6 +189,12 @@ class HeadGrid(HeadChoice):
         kind: scale.Kind = "sequential",
     ) -> None:
         """Show the heads of a layer; in place of what was shown of it.
+
+        >>> grid = HeadGrid(layers=2, heads=4)
+        >>> entropy = np.array([0.5, 2.1, 1.0, np.nan])
+        >>> grid.show_layer(1, np.zeros((4, 16, 16), np.uint8), {"entropy": entropy})
+        >>> sorted(grid.rows)
+        [1]
 
         Args:
             layer: 0-based.
@@ -215,7 +228,14 @@ class HeadGrid(HeadChoice):
             )
 
     def clear(self) -> None:
-        """Show placeholders, as before the first :meth:`show_layer`."""
+        """Show placeholders, as before the first :meth:`show_layer`.
+
+        >>> grid = HeadGrid(layers=2, heads=4)
+        >>> grid.show_layer(1, np.zeros((4, 16, 16), np.uint8), {})
+        >>> grid.clear()
+        >>> grid.missing
+        [0, 1]
+        """
         with self._publishing:
             for layer in self.rows:
                 self.forget(_KIND.format(layer))
@@ -233,7 +253,13 @@ class HeadGrid(HeadChoice):
             callback(first, stop)
 
     def png(self) -> bytes | None:
-        """The grid as a picture; None before anything was shown."""
+        """The grid as a picture; None before anything was shown.
+
+        >>> grid = HeadGrid(layers=2, heads=4)
+        >>> grid.show_layer(1, np.zeros((4, 16, 16), np.uint8), {})
+        >>> grid.png()[1:4]
+        b'PNG'
+        """
         if not self.rows:
             return None
         from segviz.widgets.drawing.heads import heads_png  # noqa: PLC0415 - matplotlib is slow to load

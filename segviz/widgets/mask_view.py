@@ -72,8 +72,12 @@ class MaskView(SegmentedView):
 
         Args:
             trace: what a run left behind.
-            layer: 0-based; layers differ under sliding windows only.
+            layer: 0-based, or negative from the last one; layers differ under sliding windows only.
+
+        Raises:
+            IndexError, TypeError: no such layer.
         """
+        trace.key_spans(layer)  # refuses a layer that there is not
         return cls(
             trace.segmentation,
             trace.prompt_length,
@@ -94,7 +98,12 @@ class MaskView(SegmentedView):
         return checked_prompt_length(proposal["value"], self.segments)
 
     def png(self) -> bytes:
-        """The mask as a picture."""
+        """The mask as a picture, a PNG file.
+
+        >>> from segviz.segments import Segment
+        >>> MaskView(Segmentation([Segment(0, 4, "user")])).png()[1:4]
+        b'PNG'
+        """
         from segviz.widgets.drawing.matrices import mask_png  # noqa: PLC0415 - matplotlib is slow to load
 
         return mask_png(self.segments, self.mask, self.window, self.prompt_length)

@@ -71,6 +71,9 @@ class PromptView(View):
         >>> trace = sv.load().trace(sv.examples["chain"])
         >>> PromptView.of(trace).note == f"{trace.prompt_length} tokens"
         True
+
+        Args:
+            trace: a :class:`segviz.Trace`; its answer is left out.
         """
         shown = "".join(trace.tokens[: trace.prompt_length])
         return cls(kind="tokens", text=shown, note=f"{trace.prompt_length} tokens")

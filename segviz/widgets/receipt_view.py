@@ -74,6 +74,14 @@ class ReceiptView(View):
         >>> trace = sv.load().trace(sv.examples["chain"])
         >>> ReceiptView.of(trace, layer=1, head=0).state
         'ok'
+
+        Args:
+            trace: a :class:`segviz.Trace`.
+            layer: 0-based, or negative from the last one.
+            head: a query head, likewise.
+
+        Raises:
+            IndexError, TypeError: as in :meth:`segviz.Trace.check`.
         """
         view = cls()
         receipt = trace.receipt
@@ -82,6 +90,13 @@ class ReceiptView(View):
 
     def show(self, check: HeadCheck, rows: Sequence[int] = ()) -> None:
         """Show what a check of one head found.
+
+        >>> import segviz as sv
+        >>> trace = sv.load().trace(sv.examples["chain"])
+        >>> view = ReceiptView()
+        >>> view.show(trace.check(layer=1, head=0), trace.receipt.rows)
+        >>> view.summary.split(":")[0]
+        'mask checked'
 
         Args:
             check: as :meth:`segviz.Trace.check` returns it.

@@ -31,7 +31,17 @@ def segment_dicts(segmentation: Segmentation) -> list[dict[str, Any]]:
 
 
 class SegmentedView(View):
-    """A view with ``tokens`` and ``segments``; set both at once with :meth:`update`."""
+    """A view with ``tokens`` and ``segments``; set both at once with :meth:`update`.
+
+    >>> from segviz.segments import Segment
+    >>> view = SegmentedView(tokens=["Hi", "!"])
+    >>> view.segmentation = Segmentation([Segment(0, 2, "user")])
+    >>> view.segments
+    [{'start': 0, 'stop': 2, 'name': 'user', 'attention': 'bidirectional'}]
+
+    Raises:
+        traitlets.TraitError: tokens and segments that do not fit together.
+    """
 
     _needs_segments: ClassVar[bool] = False
 
@@ -81,7 +91,18 @@ class SegmentedView(View):
 
     @property
     def segmentation(self) -> Segmentation | None:
-        """The segments as a :class:`segviz.segments.Segmentation`; None where there are none."""
+        """The segments as a :class:`segviz.segments.Segmentation`; None where there are none.
+
+        >>> from segviz.segments import Segment
+        >>> view = SegmentedView(tokens=["Hi", "!"])
+        >>> view.segmentation = Segmentation([Segment(0, 2, "user")])
+        >>> view.segmentation = view.segmentation.split(1)
+        >>> view.segmentation.boundaries
+        (1,)
+
+        Raises:
+            traitlets.TraitError: writing segments that do not cover the tokens.
+        """
         return Segmentation.from_dict({"segments": self.segments}) if self.segments else None
 
     @segmentation.setter
@@ -97,8 +118,20 @@ class SegmentedView(View):
     ) -> None:
         """Set tokens, segments and other traits in one step; the page gets one message.
 
+        >>> from segviz.segments import Segment
+        >>> view = SegmentedView(tokens=["Hi", "!"])
+        >>> view.update(tokens=["Hi"], segmentation=Segmentation([Segment(0, 1, "user")]))
+        >>> view.tokens, view.segmentation.length
+        (['Hi'], 1)
+
+        Args:
+            tokens: decoded tokens; those there, unless given.
+            segmentation: segments that cover them, likewise.
+            traits: other traits, by name.
+
         Raises:
-            traitlets.TraitError: values that do not fit together; all stay as they were.
+            traitlets.TraitError: values that do not fit together, or traits that there are not;
+                all stay as they were.
         """
         if tokens is not None:
             traits["tokens"] = list(tokens)
@@ -107,8 +140,5 @@ class SegmentedView(View):
         with self.hold_sync(), self.hold_trait_notifications():
             for name, value in traits.items():
                 if not self.has_trait(name):
-                    raise traitlets.TraitError(
-                        f"{type(self).__name__} has no trait {name!r}; "
-                        f"it has {', '.join(sorted(self.traits(sync=True)))}"
-                    )
+                    raise traitlets.TraitError(f"{self._no_trait(name)}, and a segmentation")
                 self.set_trait(name, value)

@@ -81,7 +81,12 @@ class TokenStrip(SegmentedView):
         return [_preset(given) for given in proposal["value"]]
 
     def png(self) -> bytes:
-        """The strip as a picture."""
+        """The strip as a picture, a PNG file.
+
+        >>> from segviz.segments import Segment
+        >>> TokenStrip(["Hi", "!"], Segmentation([Segment(0, 2, "user")])).png()[1:4]
+        b'PNG'
+        """
         from segviz.widgets.drawing.strip import strip_png  # noqa: PLC0415 - matplotlib is slow to load
 
         return strip_png(self.tokens, self.segments)

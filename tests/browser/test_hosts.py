@@ -75,7 +75,7 @@ def page(browser: Any, complaints: Complaints) -> Iterator[Any]:
 
 def need(module: str) -> None:
     if importlib.util.find_spec(module) is None:
-        tools.missing(f"{module} is not installed: pip install 'segviz[hosts]'")
+        tools.missing(f"{module} is not installed: pip install 'segviz-attention[hosts]'")
 
 
 def test_notebook_7(start, page, tmp_path):

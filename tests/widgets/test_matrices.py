@@ -405,6 +405,12 @@ class TestFromTraces:
         view = MaskView.of(comparison.segment)
         assert (view.mask, view.segmentation) == ("segment", comparison.segment.segmentation)
         assert MaskView.of(comparison.causal).mask == "causal"
+        assert MaskView.of(comparison.segment, layer=-1).window is None
+        layers = len(comparison.segment.layers)
+        with pytest.raises(IndexError, match=f"no layer {layers}: allowed are 0 to {layers - 1}"):
+            MaskView.of(comparison.segment, layer=layers)
+        with pytest.raises(TypeError, match="a layer is an integer, not '1'"):
+            MaskView.of(comparison.segment, layer="1")
 
 
 class TestPictures:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import subprocess
 import sys
+from functools import partial
 from itertools import pairwise
 from typing import Any
 
@@ -14,6 +15,7 @@ import pytest
 from PIL import Image
 from traitlets import TraitError
 
+import segviz as sv
 from segviz import widgets
 from segviz.segments import Segment, Segmentation
 from segviz.widgets import AnswerView, AttentionView, ExplorerView, TokenStrip, View
@@ -79,6 +81,48 @@ class TestSegments:
             "labels": ["<s>", "Anna", " follows", " Ben", "⏎"],
             "special": [0],
         }
+
+
+class TestUnknownTraits:
+    @pytest.mark.parametrize(
+        "make",
+        [
+            View,
+            AnswerView,
+            widgets.CompareView,
+            widgets.PromptView,
+            widgets.ReceiptView,
+            partial(AttentionView, np.eye(5)),
+            partial(ExplorerView, TOKENS, CHAT),
+            partial(widgets.HeadGrid, 2, 4),
+            partial(widgets.MaskView, CHAT),
+            partial(TokenStrip, TOKENS, CHAT),
+        ],
+    )
+    def test_refused_by_every_view(self, make):
+        name = getattr(make, "func", make).__name__
+        with pytest.raises(
+            TypeError, match=f"^{name} has no trait 'colour', 'foo'; it has .*error"
+        ):
+            make(colour="red", error="", foo=1)
+
+    def test_refused_in_views_of_a_run(self):
+        comparison = sv.compare(sv.load(), "Anna follows Ben.")
+        for of in (AttentionView.of, widgets.HeadGrid.of):
+            with pytest.raises(TypeError, match="no trait 'foo'; it has"):
+                of(comparison.segment, foo=1)
+        for of in (AttentionView.of_difference, widgets.HeadGrid.of_comparison):
+            with pytest.raises(TypeError, match="no trait 'foo'; it has"):
+                of(comparison, foo=1)
+
+    def test_what_is_named_can_be_set(self):
+        view = AttentionView(np.eye(5), TOKENS, CHAT)
+        with pytest.raises(TraitError) as raised:
+            view.update(colour="red")
+        named = str(raised.value).split("it has ")[1].replace(" and a ", " ").split(", ")
+        assert {"merge", "scale", "tokens", "segments", "segmentation", "layout"} <= {*named}
+        assert not [name for name in named if name.startswith("_")]
+        view.update(**{name: getattr(view, name) for name in named})
 
 
 class TestPageEdits:
