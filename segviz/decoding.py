@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -76,6 +76,7 @@ def generate_arguments(
     passed_on = {name: options.pop(name) for name in _PASSED_ON if name in options}
     if options.get("assistant_model") is not None or options.get("custom_generate") is not None:
         raise NotImplementedError(_refusal("assistant_model or custom_generate"))
+    _check_rows(options)  # before transformers has its own words for it
     given = options.pop("generation_config", None)
     config = copy.deepcopy(model.generation_config)
     if given is not None:
@@ -101,10 +102,14 @@ def generate_arguments(
     return {"generation_config": config, **passed_on}
 
 
-def _check(config: GenerationConfig, options: dict[str, Any]) -> None:
+def _check_rows(asked: Mapping[str, Any]) -> None:
     for name, allowed in _UNSUPPORTED.items():
-        if getattr(config, name, allowed) not in (allowed, None):
-            raise NotImplementedError(_refusal(f"{name}={getattr(config, name)!r}"))
+        if asked.get(name, allowed) not in (allowed, None):
+            raise NotImplementedError(_refusal(f"{name}={asked[name]!r}"))
+
+
+def _check(config: GenerationConfig, options: dict[str, Any]) -> None:
+    _check_rows(vars(config))
     for name, value in _FIXED.items():
         if options.get(name, value) != value:
             raise TypeError(f"{name}={options[name]!r} cannot be set: a run needs {value!r}")

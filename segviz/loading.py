@@ -93,7 +93,7 @@ def load(
         ValueError: both ``device`` and ``device_map``; an unknown ``dtype``, ``offload``, mask,
             scheme or preset; an adapter whose weights do not fit, or whose ``segviz.json`` is
             broken.
-        OSError: a name that cannot be fetched: offline, gated or misspelt.
+        OSError: a name that cannot be fetched: offline, gated or misspelt; no such folder.
         ImportError: an adapter without peft.
         NotImplementedError: an architecture that is not supported.
     """
@@ -108,6 +108,13 @@ def load(
         adapter = "segment" if embedded else None
     # What can be refused is, before the weights are loaded.
     _check_dtype(dtype)
+    if str(name).startswith("~"):
+        name = Path(name).expanduser()
+    if str(name).startswith((".", "/")) and not Path(name).is_dir():
+        raise FileNotFoundError(
+            f"there is no folder {str(name)!r}: give one that from_pretrained can read, the name "
+            "of a model on the hub (owner/name), or nothing for the embedded model"
+        )
     version, found = _found(str(name), adapter, options)
     tuned_for = _tuned_for(version, found, default_mask, scheme, preset)
     if embedded:
@@ -186,8 +193,9 @@ def _fetched(
     except (OSError, ValueError) as error:
         raise OSError(
             f"the model {str(name)!r} could not be loaded: {_first_line(error)}\n"
-            "If it is on the hub: is the name right, is there a network, and if it is gated, did "
-            "you accept its licence and log in (`hf auth login`)? If it is a folder: does it hold "
+            "If it is on the hub: is the name right, is there a network (without one, "
+            "HF_HUB_OFFLINE=1 spares the waiting), and if it is gated, did you accept its licence "
+            "and log in (`hf auth login`)? If it is a folder: does it hold "
             "config.json, the weights and the tokenizer? sv.load() without a name gives the "
             "embedded model, which needs no network"
         ) from error

@@ -493,8 +493,8 @@ class Model:
         >>> trace = model.trace(sv.examples["chain"])
         >>> model.clear_cache()
 
-        Traces at hand stay as they are. A change of the weights or of the active adapters is
-        noticed without it.
+        Traces at hand stay as they are, and with them what they share with the prefixes. A change
+        of the weights or of the active adapters is noticed without it.
         """
         self._runner.clear()
 

@@ -7,6 +7,7 @@ import shutil
 import sys
 import warnings
 from dataclasses import replace
+from pathlib import Path
 
 import huggingface_hub
 import numpy as np
@@ -131,6 +132,17 @@ def test_a_name_that_cannot_be_fetched_offline(monkeypatch) -> None:
     with pytest.raises(OSError, match="'nobody/no-such-model' could not be loaded") as caught:
         sv.load("nobody/no-such-model")
     assert "sv.load() without a name gives the embedded model" in str(caught.value)
+
+
+def test_a_folder_at_home(folder, monkeypatch) -> None:
+    monkeypatch.setenv("HOME", str(folder.parent))
+    assert sv.load(f"~/{folder.name}").hf_model.config.num_hidden_layers > 0
+
+
+@pytest.mark.parametrize("name", ["./typo", "../typo", "/typo", Path("/typo")])
+def test_a_folder_that_is_not_there(name) -> None:
+    with pytest.raises(FileNotFoundError, match=rf"there is no folder '{name}'"):
+        sv.load(name)
 
 
 @pytest.mark.parametrize("cause", [GatedRepoError, LocalEntryNotFoundError])

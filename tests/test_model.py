@@ -273,6 +273,7 @@ def test_a_run_that_waits_for_another_can_be_cancelled(model, prompt) -> None:
     [
         ({"num_beams": 2}, NotImplementedError, "num_beams=2"),
         ({"num_return_sequences": 2, "do_sample": True}, NotImplementedError, "one sequence"),
+        ({"num_return_sequences": 2}, NotImplementedError, "num_return_sequences=2"),
         ({"prompt_lookup_num_tokens": 3}, NotImplementedError, "prompt-lookup"),
         ({"assistant_model": object()}, NotImplementedError, "assistant_model"),
         ({"guidance_scale": 2.0}, NotImplementedError, "guidance_scale"),

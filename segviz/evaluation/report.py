@@ -19,7 +19,7 @@ from segviz.trace import MaskKind
 FILE = "evaluation.json"
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Evaluation:
     """What :func:`segviz.evaluate` found; in a notebook it shows itself as a table.
 
@@ -30,6 +30,8 @@ class Evaluation:
     >>> evaluation = Evaluation("tiny", None, None, ("causal",), ("generation",), {"chains": task})
     >>> evaluation.accuracy("chains", "causal").value
     0.75
+    >>> evaluation
+    <Evaluation of tiny: chains; causal mask>
     >>> print(evaluation.to_markdown().splitlines()[2])
     | chains | generation | 4 | 75.0 [25.0, 100.0] |
 
@@ -56,6 +58,10 @@ class Evaluation:
     notes: tuple[str, ...] = ()
     confidence: float = 0.95
     seed: int = 0
+
+    def __repr__(self) -> str:
+        masks = " and ".join(self.masks)
+        return f"<Evaluation of {self.model}: {', '.join(self.tasks)}; {masks} mask>"
 
     def accuracy(self, task: str, mask: MaskKind, method: str = "generation") -> Interval:
         """Share of right answers in a task, with its interval.

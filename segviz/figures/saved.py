@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Mapping
 from io import BytesIO, StringIO
 from pathlib import Path
@@ -111,6 +112,7 @@ class PaperFigure(Figure):
         self._title = title
         self._png_dpi = png_dpi
         self._for_latex = False
+        _show_as_itself()
 
     @property
     def recipe(self) -> dict[str, Any] | None:
@@ -288,6 +290,18 @@ class PaperFigure(Figure):
         data = reduced(Image.open(BytesIO(data)).convert("RGB"), _COLORS)
         width, height = (round(float(inches * self.dpi)) for inches in self.get_size_inches())
         return data, {"width": width, "height": height}
+
+
+def _show_as_itself() -> None:
+    """Let a notebook show :meth:`PaperFigure._repr_png_`.
+
+    Once there is a figure of pyplot, IPython shows every ``Figure`` in pyplot's way, unless there
+    is another way for its very type.
+    """
+    shell = sys.modules["IPython"].get_ipython() if "IPython" in sys.modules else None
+    if shell is not None:
+        as_png = shell.display_formatter.formatters["image/png"]
+        as_png.for_type(PaperFigure, PaperFigure._repr_png_)
 
 
 def _checked_format(given: str | None, path: Path | None) -> str:

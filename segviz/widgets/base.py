@@ -58,6 +58,10 @@ class View(anywidget.AnyWidget):
         super().__init__(**kwargs)
         self.on_msg(View._dispatch)
 
+    def __repr__(self) -> str:
+        # What stands for the view where there are no widgets: the same in every run.
+        return f"<{type(self).__name__}>"
+
     def _no_trait(self, *names: str) -> str:
         """That there are no such traits, and which ones a user may set."""
         # Those with an underscore are between the widgets' machinery and the page.

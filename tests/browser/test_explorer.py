@@ -14,7 +14,7 @@ PLOT = ".sv-explorer .sv-attention .sv-plot"
 SETTLED = "not session.busy"
 
 # The example "chain": the answer that looking ahead gives and the one it takes without; the fact
-# that completes the chain, "Fay follows Lena."; and the link that the tutorial's head finds, from
+# that completes the chain, "Fay follows Lena."; and the link that the explorer's head finds, from
 # the name that ends "Kurt follows Fay." to the name that ends that fact.
 RIGHT, WRONG = "Lena", "Fay"
 NEEDED = 21

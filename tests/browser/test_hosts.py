@@ -18,7 +18,7 @@ from segviz.widgets import MaskView
 from .actions import cell_color, drag, handle_point, segments, token_point
 from .conftest import Complaints, settle
 from .hosts import MarimoServer, NotebookServer, VoilaServer
-from .lab import NotebookPage
+from .lab import LabServer, NotebookPage
 from .looks import overlaps
 from .samples import explorer
 from .servers import Server
@@ -28,6 +28,14 @@ from .test_heads import small
 CELL = """\
 import segviz as sv
 session = sv.explore(sv.load(), sv.examples["chain"], max_new_tokens=4)"""
+
+MASK_CELL = """\
+import segviz as sv
+from segviz.widgets import MaskView
+prompt = sv.load().chat(sv.examples["chain"])
+MaskView(prompt.segmentation, tokens=prompt.tokens)"""
+
+DARK = "jupyterapp.commands.execute('apputils:change-theme', {theme: 'JupyterLab Dark'})"
 
 # How the host's own elements look with the explorer's style sheets, and without them.
 LOOKS = """() => {
@@ -88,10 +96,22 @@ def test_notebook_7(start, page, tmp_path):
     assert notebook.kernel("list(session.segmentation.boundaries)") == [1, NEEDED, 38]
     looks_right(page, explorer, "light")
     assert stays_inside(page) > 0
-    page.evaluate(
-        "jupyterapp.commands.execute('apputils:change-theme', {theme: 'JupyterLab Dark'})"
-    )
+    page.evaluate(DARK)
     looks_right(page, explorer, "dark")
+
+
+def test_a_view_alone_in_a_dark_jupyterlab(start, page, tmp_path):
+    """Which renders it outside of the page first, where there are no colours to read."""
+    server = start(LabServer(tmp_path))
+    notebook = NotebookPage(page, server).open(server.write("mask.ipynb", [MASK_CELL]))
+    page.evaluate(DARK)
+    notebook.run_all(wait_for=".sv-mask[data-theme='dark'] .sv-plot")
+    settle(page)
+    mask = page.locator(".sv-root.sv-mask")
+    assert is_added(cell_color(mask, "", 10, 30))
+    causal = cell_color(mask, "", 30, 10)
+    assert not is_added(causal)
+    assert causal != [0, 0, 0, 255]
 
 
 def test_voila(start, page, tmp_path):

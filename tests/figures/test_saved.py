@@ -377,7 +377,12 @@ figure.add_axes((0.1, 0.1, 0.8, 0.8))
 figure"""
 
 
-@pytest.mark.parametrize("first", ["", "%matplotlib inline\n", "import matplotlib.pyplot as plt\n"])
+PYPLOT = "import matplotlib.pyplot as plt\n"
+
+
+@pytest.mark.parametrize(
+    "first", ["", "%matplotlib inline\n", PYPLOT, f"{PYPLOT}plt.close(plt.figure())\n"]
+)
 def test_a_notebook_shows_it_once(first, monkeypatch) -> None:
     monkeypatch.setenv("PYTHONPATH", str(Path(__file__).parents[2]))
     cells = [nbformat.v4.new_code_cell(first + SHOWN), nbformat.v4.new_code_cell("1 + 1")]
@@ -386,6 +391,7 @@ def test_a_notebook_shows_it_once(first, monkeypatch) -> None:
     shown = [o for cell in notebook.cells for o in cell.outputs if "image/png" in o.get("data", {})]
     assert len(shown) == 1
     assert shown[0].output_type == "execute_result"
+    assert shown[0].metadata["image/png"] == {"width": 325, "height": 150}
     assert len(notebook.cells[0].outputs) == 1
 
 

@@ -204,7 +204,9 @@ export function isDark(element) {
   let at = element;
   while (at) {
     if (at instanceof Element) {
-      const luminance = lightness(rgba(getComputedStyle(at).backgroundColor));
+      // Without a colour there, `at` is outside of the page; it is asked again when it is inside.
+      const { backgroundColor } = getComputedStyle(at);
+      const luminance = backgroundColor ? lightness(rgba(backgroundColor)) : null;
       if (luminance !== null) return luminance < 0.5;
     }
     at = at.parentNode ?? (at instanceof ShadowRoot ? at.host : null);

@@ -16,7 +16,6 @@ const SENTENCES = {
 /** @param {{model: import("./common.js").Model, el: HTMLElement}} context */
 function renderMask({ model, el }) {
   const { scope, root, body } = mount(model, el, "sv-mask", () => {
-    colors = readColors();
     matrix.imageSoon();
     matrix.overlaySoon();
   });
@@ -41,8 +40,8 @@ function renderMask({ model, el }) {
   const [added, , , decode] = /** @type {HTMLElement[]} */ ([...legend.children]);
   body.append(legend);
   const say = makeReadout(body, "point at a cell to read what the mask says of it");
-  let colors = readColors();
 
+  /** Read when it is painted: a host may render the view before it is in the page. */
   function readColors() {
     return {
       causal: themeColor(root, "--sv-causal"),
@@ -59,6 +58,7 @@ function renderMask({ model, el }) {
   function paint(context, width, height, sight) {
     const all = segments();
     const chosen = options();
+    const colors = readColors();
     const x = (/** @type {number} */ key) =>
       Math.round(((key - sight.column) * width) / sight.columns);
     for (const { query, top, bottom } of maskStripes(totalLength(all), sight, height)) {

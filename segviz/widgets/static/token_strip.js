@@ -210,17 +210,19 @@ function renderStrip({ model, el }) {
     tokens.mark("data-caret", caret);
     split(caret);
   });
+  function leave() {
+    head.read("");
+    tellHover(el, null);
+  }
   scope.dom(text, "pointerover", (event) => {
     const index = tokenOf(event);
-    if (index < 0 || handles.dragging()) return;
+    if (handles.dragging()) return;
+    if (index < 0) return leave();
     read(index);
     tellHover(el, { query: index, key: null });
   });
   for (const [target, gone] of [[text, "pointerleave"], [text, "blur"]]) {
-    scope.dom(/** @type {HTMLElement} */ (target), /** @type {string} */ (gone), () => {
-      head.read("");
-      tellHover(el, null);
-    });
+    scope.dom(/** @type {HTMLElement} */ (target), /** @type {string} */ (gone), leave);
   }
   scope.dom(el, "segviz-highlight", ({ detail }) => {
     tokens.mark("data-query", detail?.query, detail?.queryStop);
