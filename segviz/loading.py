@@ -5,6 +5,7 @@ from __future__ import annotations
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
+from difflib import get_close_matches
 from enum import Enum
 from pathlib import Path
 from typing import Any, Final, get_args
@@ -90,9 +91,9 @@ def load(
     its ``segviz.json``, or else by the base's name.
 
     Raises:
-        ValueError: both ``device`` and ``device_map``; an unknown ``dtype``, ``offload``, mask,
-            scheme or preset; an adapter whose weights do not fit, or whose ``segviz.json`` is
-            broken.
+        ValueError: a misspelt embedded model; both ``device`` and ``device_map``; an unknown
+            ``dtype``, ``offload``, mask, scheme or preset; an adapter whose weights do not fit, or
+            whose ``segviz.json`` is broken.
         OSError: a name that cannot be fetched: offline, gated or misspelt; no such folder.
         ImportError: an adapter without peft.
         NotImplementedError: an architecture that is not supported.
@@ -103,18 +104,12 @@ def load(
             f"device={str(device)!r} and device_map={options['device_map']!r} both say where the "
             "model goes: leave one of them out"
         )
+    name = _checked_name(name)
     embedded = str(name) in tiny.NAMES
     if adapter is _DEFAULT:
         adapter = "segment" if embedded else None
     # What can be refused is, before the weights are loaded.
     _check_dtype(dtype)
-    if str(name).startswith("~"):
-        name = Path(name).expanduser()
-    if str(name).startswith((".", "/")) and not Path(name).is_dir():
-        raise FileNotFoundError(
-            f"there is no folder {str(name)!r}: give one that from_pretrained can read, the name "
-            "of a model on the hub (owner/name), or nothing for the embedded model"
-        )
     version, found = _found(str(name), adapter, options)
     tuned_for = _tuned_for(version, found, default_mask, scheme, preset)
     if embedded:
@@ -131,6 +126,28 @@ def load(
         hf_model.to(device or usual)
     called = None if adapter is None else str(adapter)
     return Model(hf_model, tokenizer, name=str(name), adapter=called, offload=offload, **tuned_for)
+
+
+def _checked_name(name: str | Path) -> str | Path:
+    """A name that may be one, without asking the hub."""
+    text = str(name)
+    if text in tiny.NAMES:
+        return name
+    if text.startswith("~"):
+        name = Path(text).expanduser()
+    if Path(name).is_dir():
+        return name
+    if text.startswith((".", "/", "~")):
+        raise FileNotFoundError(
+            f"there is no folder {text!r}: give one that from_pretrained can read, the name of a "
+            "model on the hub (owner/name), or nothing for the embedded model"
+        )
+    if "/" not in text and (meant := get_close_matches(text, tiny.NAMES)):
+        raise ValueError(
+            f"there is no model {text!r}: did you mean {meant[0]!r}? A model on the hub is written "
+            "owner/name"
+        )
+    return name
 
 
 def _check_dtype(dtype: Any) -> None:

@@ -134,12 +134,20 @@ def test_a_name_that_cannot_be_fetched_offline(monkeypatch) -> None:
     assert "sv.load() without a name gives the embedded model" in str(caught.value)
 
 
+@pytest.mark.parametrize(
+    ("name", "meant"), [("qwen", "tiny-qwen"), ("llama", "tiny-llama"), ("tiny_lama", "tiny-llama")]
+)
+def test_a_misspelt_embedded_model(name, meant) -> None:
+    with pytest.raises(ValueError, match=f"no model '{name}': did you mean '{meant}'"):
+        sv.load(name)
+
+
 def test_a_folder_at_home(folder, monkeypatch) -> None:
     monkeypatch.setenv("HOME", str(folder.parent))
     assert sv.load(f"~/{folder.name}").hf_model.config.num_hidden_layers > 0
 
 
-@pytest.mark.parametrize("name", ["./typo", "../typo", "/typo", Path("/typo")])
+@pytest.mark.parametrize("name", ["./typo", "../typo", "/typo", "~/typo", Path("/typo")])
 def test_a_folder_that_is_not_there(name) -> None:
     with pytest.raises(FileNotFoundError, match=rf"there is no folder '{name}'"):
         sv.load(name)

@@ -14,6 +14,7 @@ from segviz.data import Encoder
 from segviz.tiny import NAMES, folder
 from segviz.tiny.accuracy import FACTS
 from segviz.tiny.batches import draw_example, encode
+from segviz.tiny.examples import examples
 from segviz.tiny.recipe import ALL, ONE_LINK, QUESTIONS, TWO_LINKS, WITH_AMOUNTS, WITH_LOOKUPS
 from segviz.tiny.tokenizer import build_tokenizer, render, saved_tokenizer, world_text
 from segviz.tiny.world import FAMILIES, Example, Turn, chains, chats, draw
@@ -294,3 +295,8 @@ def test_the_first_name_of_a_repeated_fact_is_not_scored(tokenizer):
         " follows Ben. follows Dora.<|end|>",
         " follows Dora. follows Ben.<|end|>",
     )
+
+
+def test_a_misspelt_example() -> None:
+    with pytest.raises(KeyError, match="there is no example 'chains'; there are chain, chain-2, "):
+        examples["chains"]

@@ -49,7 +49,13 @@ _USERS = {
     "amount": "Sven has 6 apples. Tara has 17 apples. Jane has 9 apples. Who has the most apples?",
 }
 
-examples: dict[str, list[dict[str, str]]] = {
-    name: [{"role": "system", "content": QUESTION_SYSTEM}, {"role": "user", "content": user}]
+
+class _Chats(dict[str, list[dict[str, str]]]):
+    def __missing__(self, name: str) -> list[dict[str, str]]:
+        raise KeyError(f"there is no example {name!r}; there are {', '.join(self)}")
+
+
+examples: dict[str, list[dict[str, str]]] = _Chats(
+    (name, [{"role": "system", "content": QUESTION_SYSTEM}, {"role": "user", "content": user}])
     for name, user in _USERS.items()
-}
+)
