@@ -2,8 +2,8 @@
 
 Prints tables in Markdown; what is going on goes to stderr. Whatever is compared runs side by side,
 in turns, in one process. Figures for papers, the explorer in a browser, and pages in a browser have
-scripts of their own, in ``tests/``: ``python -m benchmarks.figures``, ``benchmarks.explorer`` and
-``benchmarks.bertviz_pages``.
+scripts of their own, in ``tests/``: ``python -m benchmarks.figures``, ``benchmarks.explorer``,
+``benchmarks.bertviz_pages`` and ``benchmarks.peer_views``.
 """
 
 from __future__ import annotations
