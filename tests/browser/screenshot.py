@@ -1,6 +1,6 @@
 """The README's pictures, taken of the explorer in a real JupyterLab.
 
-In ``tests/``: ``python -m browser.screenshot ../assets/explorer.png [--dark] [--panels heads]``
+In ``tests/``: ``python -m browser.screenshot ../assets/comparison.png [--dark] [--panels compare]``
 """
 
 from __future__ import annotations
