@@ -84,7 +84,8 @@ def drag_over_the_facts(lab, page, explorer) -> None:
         colored = opacity > 0 and max(red, green, blue) - min(red, green, blue) > 60
         assert colored == (mask[row, column] and not causal[row, column]), (row, column)
     fresh = lab.kernel(
-        "sv.load().trace(session.prompt, max_new_tokens=4).attention(session.layer, session.head).tolist()"
+        "sv.load().trace(session.prompt, max_new_tokens=4)"
+        ".attention(session.layer, session.head).tolist()"
     )
     np.testing.assert_allclose(lab.kernel("session.pattern.array.tolist()"), fresh, atol=1e-5)
     assert fresh[LINK[0]][LINK[1]] == 0
