@@ -60,6 +60,9 @@ _CPU = _Sizes(short=64, joined=256)
 # A call takes longer to launch than to compute below some hundred rows.
 _CUDA = _Sizes(short=128, joined=1024)
 
+_CPU_KNOWS_GROUPS = torch.__version__ >= "2.9"
+"""Whether the fast kernel on a CPU takes grouped queries: it does since torch 2.9."""
+
 
 @dataclass(frozen=True, eq=False, slots=True)
 class RowPlan:
@@ -253,8 +256,8 @@ def fused_attention(
         ``[batch, query head, row, head_dim]``.
     """
     grouped = query.shape[1] != key.shape[1]
-    if grouped and query.is_cuda and not _flash_takes(query, key, value, mask, is_causal):
-        # The other fast kernels know no grouped queries: PyTorch would take the slow math kernel.
+    if grouped and not _fast_kernel_takes(query, key, value, mask, is_causal):
+        # As it is, PyTorch would take the slow math kernel.
         key, value = (x.repeat_interleave(query.shape[1] // x.shape[1], 1) for x in (key, value))
         grouped = False
     return scaled_dot_product_attention(
@@ -262,14 +265,19 @@ def fused_attention(
     )
 
 
-def _flash_takes(
+def _fast_kernel_takes(
     query: torch.Tensor,
     key: torch.Tensor,
     value: torch.Tensor,
     mask: torch.Tensor | None,
     is_causal: bool,
 ) -> bool:
-    """Whether PyTorch serves this call of grouped queries on CUDA with its flash kernel."""
+    """Whether PyTorch serves this call of grouped queries with a fast kernel.
+
+    On CUDA the flash kernel alone knows them.
+    """
+    if not query.is_cuda:
+        return _CPU_KNOWS_GROUPS
     if mask is not None and not isinstance(mask, CausalBias):
         return False
     return can_use_flash_attention(

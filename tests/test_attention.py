@@ -10,6 +10,7 @@ import pytest
 import reference
 import torch
 from torch.nn.attention.bias import CausalBias
+from torch.nn.functional import scaled_dot_product_attention
 
 import segviz as sv
 from segviz.attention import RowPlan, attend, row_blocks, row_plan
@@ -215,6 +216,24 @@ def test_no_grouped_call_falls_to_the_math_kernel_on_cuda(flash, monkeypatch) ->
     repeated, grouped = (False, HEADS, HEADS), (True, KV_HEADS, KV_HEADS)
     maskless = grouped if flash else repeated
     assert calls == [(False, *maskless), (False, *maskless), (True, *repeated)]
+
+
+@pytest.mark.parametrize("known", [True, False])
+def test_no_grouped_call_falls_to_the_math_kernel_on_a_cpu(known, monkeypatch) -> None:
+    """Before torch 2.9 its fast kernel took no grouped queries."""
+    grouped = []
+
+    def record(*args, enable_gqa, **options) -> torch.Tensor:
+        grouped.append(enable_gqa)
+        return scaled_dot_product_attention(*args, enable_gqa=enable_gqa, **options)
+
+    monkeypatch.setattr("segviz.attention.scaled_dot_product_attention", record)
+    monkeypatch.setattr("segviz.attention._CPU_KNOWS_GROUPS", known)
+    query, key, value = inputs(CHAT.length, 0, torch.float32)
+    output = attend(query, key, value, plan_for(CHAT, 0, None, "cpu"), SCALE)
+    assert set(grouped) == {known}
+    expected = eager(query, key, value, dense_mask(CHAT, None))
+    torch.testing.assert_close(output.double(), expected, atol=1e-5, rtol=1e-5)
 
 
 def activity(segments: sv.Segmentation) -> tuple[Activity, list[torch.Tensor]]:

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 import reference
 import torch
+from torch.utils import backend_registration
 from transformers import AutoModelForCausalLM, BitsAndBytesConfig, TorchAoConfig
 
 import segviz as sv
@@ -113,6 +114,10 @@ def test_where_a_module_computes(tmp_path) -> None:
         assert computing_device(torch.nn.Linear(2, 3)).type == "meta"
 
 
+@pytest.mark.skipif(
+    not hasattr(backend_registration, "_setup_privateuseone_for_python_backend"),
+    reason="this torch cannot pretend a device",
+)
 def test_two_accelerators() -> None:
     """Pretended ones, in a process of their own, which they do not leave."""
     cases = TESTS / "placed_cases.py"

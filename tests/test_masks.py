@@ -1,5 +1,7 @@
 """Masks equal the rule written out, and what transformers makes of the same block ids."""
 
+from inspect import signature
+
 import numpy as np
 import pytest
 import torch
@@ -43,6 +45,10 @@ def test_causal_mask_is_the_rule_without_bidirectional_segments(length, window):
         np.testing.assert_array_equal(mask, segment_mask(causal, window=window))
 
 
+@pytest.mark.skipif(
+    "block_sequence_ids" not in signature(create_causal_mask).parameters,
+    reason="this transformers makes causal masks only",
+)
 @settings(deadline=None, max_examples=40)
 @given(segmentations(), WINDOWS, st.sampled_from(["sdpa", "eager"]))
 def test_transformers_makes_the_same_mask(segmentation, window, implementation):

@@ -217,6 +217,12 @@ def test_the_examples():
 # The script
 
 
+needs_muon = pytest.mark.skipif(
+    not hasattr(torch.optim, "Muon"), reason="this torch has no Muon optimizer"
+)
+
+
+@needs_muon
 @pytest.mark.parametrize("architecture", ["llama", "qwen2"])
 def test_the_script_writes_three_checkpoints(tmp_path, capsys, architecture):
     accuracies = make(replace(TINY_RECIPE, architecture=architecture), 0, tmp_path)
@@ -237,6 +243,7 @@ def test_the_script_writes_three_checkpoints(tmp_path, capsys, architecture):
     assert not (tmp_path / "base" / "model.safetensors").stat().st_mode & 0o111
 
 
+@needs_muon
 def test_the_script_gives_the_same_weights_again():
     first, again, other = (
         BaseTrainer(TINY_RECIPE, build_tokenizer(), seed, lambda _: None).train().state_dict()
@@ -246,6 +253,13 @@ def test_the_script_gives_the_same_weights_again():
     assert not all(torch.equal(first[key], other[key]) for key in first)
 
 
+def test_a_torch_without_muon_is_told(monkeypatch):
+    monkeypatch.delattr(torch.optim, "Muon", raising=False)
+    with pytest.raises(ImportError, match=r"torch\.optim\.Muon, which torch \d.* lacks"):
+        BaseTrainer(TINY_RECIPE, build_tokenizer(), 0)
+
+
+@needs_muon
 def test_a_stage_that_is_not_learned_ends_with_a_sentence():
     stage = replace(TINY_RECIPE.stages[0], gates=(Gate("chains", 1.0, links=1),))
     recipe = replace(TINY_RECIPE, stages=(stage,))

@@ -20,6 +20,7 @@ from segviz.data import IGNORED, Collator, Encoded
 from segviz.training import finetune
 from segviz.training.examples import Examples, encoded_examples
 from segviz.training.lora import lora_layers
+from segviz.training.options import _CHECKPOINTING
 from segviz.training.settings import Settings
 from segviz.training.trainer import token_loss
 
@@ -133,7 +134,7 @@ def test_gradient_checkpointing_changes_no_gradient(architecture, reentrant) -> 
     batch_loss(peft_model, batch).backward()
     expected = gradients(peft_model)
     hf_model.enable_input_require_grads()
-    hf_model.activation_checkpointing_enable({"use_reentrant": reentrant})
+    getattr(hf_model, f"{_CHECKPOINTING}_enable")({"use_reentrant": reentrant})
     calls = []
     hf_model.model.layers[0].self_attn.register_forward_pre_hook(lambda *_: calls.append(1))
     batch_loss(peft_model, batch, use_cache=False).backward()
@@ -145,7 +146,7 @@ def test_gradient_checkpointing_changes_no_gradient(architecture, reentrant) -> 
 def test_an_adapter_trained_with_gradient_checkpointing_is_the_same(tmp_path, reentrant) -> None:
     records = encoded.records(8)
     plain = finetune(model_of(), records, output=tmp_path / "plain", **SHORT, dropout=0.0)
-    options = {"activation_checkpointing_kwargs": {"use_reentrant": reentrant}}
+    options = {f"{_CHECKPOINTING}_kwargs": {"use_reentrant": reentrant}}
     less = finetune(
         model_of(),
         records,
@@ -210,7 +211,7 @@ def state_of(model) -> dict:
         "config": hf_model.config.to_dict(),
         "implementation": hf_model.config._attn_implementation,
         "hooks": [len(module._forward_hooks) for module in hf_model.modules()],
-        "checkpointing": hf_model.is_activation_checkpointing,
+        "checkpointing": getattr(hf_model, f"is_{_CHECKPOINTING}"),
         "random": random.getstate(),
         "numpy": np.random.get_state()[1].tolist(),  # noqa: NPY002 (Trainer seeds it)
         "torch": torch.get_rng_state(),

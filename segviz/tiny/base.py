@@ -98,6 +98,11 @@ class BaseTrainer:
         seed: int,
         log: Callable[[str], None] = print,
     ) -> None:
+        if not hasattr(torch.optim, "Muon"):
+            raise ImportError(
+                f"training a base takes torch.optim.Muon, which torch {torch.__version__} lacks: "
+                "install a newer torch"
+            )
         self.recipe, self.tokenizer, self.seed, self.log = recipe, tokenizer, seed, log
         self.model = new_model(recipe, tokenizer, seed)
         self.steps = 0
