@@ -54,6 +54,11 @@ class NotebookPage:
         self.page.evaluate(ALL_READY)
         return self
 
+    def go_dark(self) -> None:
+        """Change to JupyterLab's dark theme."""
+        command = "'apputils:change-theme', {theme: 'JupyterLab Dark'}"
+        self.page.evaluate(f"window.jupyterapp.commands.execute({command})")
+
     def run_all(self, wait_for: str | None = None, timeout: float = 60) -> NotebookPage:
         """Run all cells, and wait until a selector is visible (and the cells are done)."""
         command = "notebook:run-all-cells"

@@ -9,21 +9,18 @@ would take a hand. Nothing is drawn but the pointer, which headless browsers do 
 from __future__ import annotations
 
 import argparse
-import tempfile
 from io import BytesIO
 from math import ceil, cos, hypot, pi
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import tools
 from PIL import Image
-from playwright.sync_api import sync_playwright
 
 from .actions import handle_point, token_point
-from .conftest import ARGUMENTS, BROWSERS, settle
-from .lab import LabServer, NotebookPage
-from .screenshot import CELL
+from .conftest import settle
+from .lab import NotebookPage
+from .screenshot import DRAWN, notebook
 from .test_explorer import NEEDED, RIGHT, WRONG, answer
 
 # Of the page, in pixels: just wide enough for the names of the tokens beside mask and attention.
@@ -156,7 +153,7 @@ class Hand:
         self.mouse.up()
 
 
-def play(lab: NotebookPage, server: LabServer, film: Film) -> None:
+def play(lab: NotebookPage, film: Film) -> None:
     """What is shown, from the explorer as it was opened to the explorer as it was opened."""
     explorer = lab.page.locator(".sv-explorer").first
     answers = explorer.locator(".sv-answers").bounding_box()
@@ -178,7 +175,7 @@ def play(lab: NotebookPage, server: LabServer, film: Film) -> None:
     # it does while the server stands still.
     hand.move(token_point(explorer, SECOND))
     film.take(GLANCE)
-    with server.frozen():
+    with lab.server.frozen():
         hand.click()
         film.take(PRESS)
     answered(RIGHT)
@@ -203,7 +200,7 @@ def play(lab: NotebookPage, server: LabServer, film: Film) -> None:
     film.take(PRESS)
     hand.mouse.down(click_count=2)
     film.take(PRESS)
-    with server.frozen():
+    with lab.server.frozen():
         hand.mouse.up(click_count=2)
         film.take(PRESS)
     answered(RIGHT)
@@ -235,26 +232,17 @@ def clip(page: Any) -> dict[str, float]:
 
 def take(target: Path) -> None:
     """Open the explorer, play, and save the film."""
-    with tempfile.TemporaryDirectory() as folder, sync_playwright() as playwright:
-        server = LabServer(Path(folder))
-        browser = playwright.chromium.launch(executable_path=tools.find(*BROWSERS), args=ARGUMENTS)
-        try:
-            # Nothing pulses or fades between two pictures.
-            context = browser.new_context(viewport=VIEWPORT, reduced_motion="reduce")
-            lab = NotebookPage(context.new_page(), server)
-            lab.open(server.write("explorer.ipynb", [CELL]))
-            lab.page.evaluate("window.jupyterapp.commands.execute('application:toggle-left-area')")
-            lab.run_all(wait_for=".sv-explorer .sv-attention .sv-plot")
-            lab.run_code("session.panels = []")
-            lab.page.evaluate(POINTER)
-            lab.page.add_style_tag(content=".jp-cell-toolbar { display: none; }")
-            lab.page.wait_for_function(UP_TO_DATE)
-            film = Film(lab.page, clip(lab.page))
-            play(lab, server, film)
-            film.save(target)
-        finally:
-            browser.close()
-            server.stop()
+    # Nothing pulses or fades between two pictures.
+    with notebook(viewport=VIEWPORT, reduced_motion="reduce") as lab:
+        lab.page.evaluate("window.jupyterapp.commands.execute('application:toggle-left-area')")
+        lab.run_all(wait_for=DRAWN)
+        lab.run_code("session.panels = []")
+        lab.page.evaluate(POINTER)
+        lab.page.add_style_tag(content=".jp-cell-toolbar { display: none; }")
+        lab.page.wait_for_function(UP_TO_DATE)
+        film = Film(lab.page, clip(lab.page))
+        play(lab, film)
+        film.save(target)
 
 
 if __name__ == "__main__":

@@ -246,9 +246,7 @@ trace = sv.load().trace(sv.examples["chain"], "segment", max_new_tokens=4)
 sv.bertviz.head_view(trace, layers=[1, 2], heads=[3, 1])"""
     second = "sv.bertviz.neuron_view(trace, layers=2, heads=3)"
     lab.open(lab.server.write("bertviz.ipynb", [setup, second]))
-    lab.page.evaluate(
-        "window.jupyterapp.commands.execute('apputils:change-theme', {theme: 'JupyterLab Dark'})"
-    )
+    lab.go_dark()
     outside.clear()  # what JupyterLab itself may have asked for
     lab.run_all(wait_for="iframe[title*='head view'][style*='height']")
     lab.page.wait_for_selector("iframe[title*='neuron view']")

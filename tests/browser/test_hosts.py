@@ -35,8 +35,6 @@ from segviz.widgets import MaskView
 prompt = sv.load().chat(sv.examples["chain"])
 MaskView(prompt.segmentation, tokens=prompt.tokens)"""
 
-DARK = "jupyterapp.commands.execute('apputils:change-theme', {theme: 'JupyterLab Dark'})"
-
 # How the host's own elements look with the explorer's style sheets, and without them.
 LOOKS = """() => {
   const probe = document.body.appendChild(document.createElement("div"));
@@ -96,7 +94,7 @@ def test_notebook_7(start, page, tmp_path):
     assert notebook.kernel("list(session.segmentation.boundaries)") == [1, NEEDED, 38]
     looks_right(page, explorer, "light")
     assert stays_inside(page) > 0
-    page.evaluate(DARK)
+    notebook.go_dark()
     looks_right(page, explorer, "dark")
 
 
@@ -104,7 +102,7 @@ def test_a_view_alone_in_a_dark_jupyterlab(start, page, tmp_path):
     """Which renders it outside of the page first, where there are no colours to read."""
     server = start(LabServer(tmp_path))
     notebook = NotebookPage(page, server).open(server.write("mask.ipynb", [MASK_CELL]))
-    page.evaluate(DARK)
+    notebook.go_dark()
     notebook.run_all(wait_for=".sv-mask[data-theme='dark'] .sv-plot")
     settle(page)
     mask = page.locator(".sv-root.sv-mask")
